@@ -1,0 +1,1 @@
+"""Measurement, statistics, gates and reports."""

@@ -1,0 +1,1 @@
+"""Keras to ML Program to compressed package; the room that owns coremltools."""

@@ -1,0 +1,5 @@
+"""`python -m kewcore`, the same as the `kewcore` script."""
+
+from kewcore.cli import main
+
+main()

@@ -1,0 +1,193 @@
+"""Writing artefacts whole or not at all, and naming what was written by size and SHA-256."""
+
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kewcore.errors import StorageError
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file or folder that a command wrote.
+
+    Attributes:
+        path: Where it lies.
+        size_bytes: Bytes of the file, or of all files in the folder.
+        sha256: Hex digest of the file; for a folder see `sha256_tree`.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+def describe(path: Path) -> Artefact:
+    """Measures and hashes a file or folder that was written."""
+    if path.is_dir():
+        return Artefact(path, sum(f.stat().st_size for f in files_in(path)), sha256_tree(path))
+    return Artefact(path, path.stat().st_size, sha256_file(path))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Lists all regular files below `folder`, sorted by their POSIX path."""
+    return sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.relative_to(folder).as_posix())
+
+
+def sha256_file(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes as hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_tree(folder: Path) -> str:
+    """Returns one SHA-256 for a folder: the digest over the lines `<sha256>  <relative POSIX path>` of its files.
+
+    The same as `cd folder && find . -type f | sed 's|^./||' | LC_ALL=C sort | xargs sha256sum | sha256sum`.
+    """
+    digest = hashlib.sha256()
+    for path in files_in(folder):
+        digest.update(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n".encode())
+    return digest.hexdigest()
+
+
+def write_bytes(path: Path, content: bytes) -> Artefact:
+    """Writes a file whole or not at all: a temporary file beside it, flushed to disk, then renamed.
+
+    Raises:
+        StorageError: The file cannot be written; nothing at `path` has changed.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    return Artefact(path, len(content), hashlib.sha256(content).hexdigest())
+
+
+def write_text(path: Path, text: str) -> Artefact:
+    """Writes UTF-8 text whole or not at all; see `write_bytes`."""
+    return write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> Artefact:
+    """Writes an object as indented JSON, whole or not at all; NaN and infinity are refused, since JSON has none."""
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def replacing_folder(destination: Path) -> Iterator[Path]:
+    """Gives an empty staging folder that becomes `destination` when the block ends without an error.
+
+    The staging folder is a hidden sibling, so that the last step is one atomic exchange. After a crash at any moment
+    `destination` is either what it was before or the complete new folder; a stale staging folder is removed by the
+    next call for the same destination.
+
+    Args:
+        destination: The folder to create or replace.
+
+    Yields:
+        The staging folder.
+
+    Raises:
+        StorageError: The disk is full, a permission is missing, or a file stands where the folder should go.
+    """
+    with storage_errors(destination):
+        if destination.exists() and not destination.is_dir():
+            raise StorageError(f"cannot write folder '{destination}': a file of that name exists")
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        for stale in destination.parent.glob(f".{destination.name}.staging-*"):
+            shutil.rmtree(stale)
+        staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}.staging-"))
+    try:
+        with storage_errors(destination):
+            staging.chmod(0o755)
+            yield staging
+            for path in files_in(staging):
+                _fsync(path)
+            swap_into_place(staging, destination)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def swap_into_place(staged: Path, destination: Path) -> None:
+    """Moves `staged` to `destination`; what was there before, file or folder, ends up at `staged`, in one atomic step.
+
+    Source: renameat2(2) with RENAME_EXCHANGE on Linux, renamex_np(2) with RENAME_SWAP on macOS. Where
+    neither serves (an old file system), two renames do it, with an instant between them at which the destination is
+    missing and the old content lies at `<destination>.old`.
+    """
+    if not destination.exists():
+        staged.rename(destination)
+    elif not _exchange(staged, destination):
+        aside = destination.with_name(destination.name + ".old")
+        destination.rename(aside)
+        staged.rename(destination)
+        aside.rename(staged)
+    _fsync(destination.parent)
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns an `OSError` of the block into a `StorageError` that names `path` and says what to do."""
+    hints = {
+        errno.ENOSPC: "free some disk space and run the same command again; nothing was half written",
+        errno.EDQUOT: "free some of your disk quota and run the same command again; nothing was half written",
+        errno.EACCES: "check the folder's permissions, or choose another with --out",
+        errno.EROFS: "the file system is read-only; choose another folder with --out",
+    }
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"cannot write '{path}': {reason}", hint=hints.get(error.errno or 0)) from error
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchanges two paths atomically; False where the system or file system cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    at_fdcwd_linux, swap = -100, 2
+    if sys.platform == "linux" and hasattr(libc, "renameat2"):
+        result = libc.renameat2(at_fdcwd_linux, os.fsencode(a), at_fdcwd_linux, os.fsencode(b), swap)
+    elif sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+        result = libc.renamex_np(os.fsencode(a), os.fsencode(b), swap)
+    else:
+        return False
+    if result == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
+        return False
+    raise OSError(code, os.strerror(code), str(b))
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

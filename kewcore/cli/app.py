@@ -1,0 +1,22 @@
+"""The typer app: which commands there are, in the order of the main job."""
+
+import typer
+
+app = typer.Typer(
+    name="kewcore",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Train small image classifiers, export them quantised for the Apple Neural Engine, and prove parity off a Mac.",
+    epilog="The main job in three words: [bold]kewcore train && kewcore export --quantize && kewcore bench[/bold]",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and leave.", is_eager=True)) -> None:
+    if version:
+        from kewcore import __version__
+
+        print(f"kewcore {__version__}")
+        raise typer.Exit

@@ -1,0 +1,31 @@
+"""Options that mean the same in every command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kewcore import console
+
+
+def _set_quiet(value: bool) -> bool:
+    if value:
+        console.set_verbosity("quiet")
+    return value
+
+
+def _set_verbose(value: bool) -> bool:
+    if value:
+        console.set_verbosity("verbose")
+    return value
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_set_quiet, help="No progress and no commentary.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", callback=_set_verbose, help="More commentary on stderr.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, with a schema_version.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder of images.  [default: the sample set, made when it is missing]"),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and count them.")]

@@ -1,0 +1,52 @@
+"""What commands print on stdout: a table or JSON, and the artefacts that were written."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kewcore.artefacts import Artefact
+from kewcore.console import say
+
+
+def print_json(kind: str, value: Mapping[str, Any], schema_version: int = 1) -> None:
+    """Prints one JSON object on stdout, led by `schema_version` and `kind`."""
+    print(json.dumps({"schema_version": schema_version, "kind": kind, **value}, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
+    """Prints a table on stdout: as drawn by rich on a terminal, at full width in plain text elsewhere.
+
+    Args:
+        title: Line above the table; empty for none.
+        columns: Headings.
+        rows: Cells as text, one sequence a row.
+        left: How many of the first columns are aligned to the left; the others, figures, to the right.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stdout.isatty() else 400
+    Console(width=width, markup=False, highlight=False).print(table)
+
+
+def report_written(artefacts: Iterable[Artefact]) -> None:
+    """Names every artefact that was written, with size and SHA-256, on stderr."""
+    for artefact in artefacts:
+        say(f"wrote {artefact.path}  {human_size(artefact.size_bytes)}  sha256 {artefact.sha256}")
+
+
+def human_size(size_bytes: int) -> str:
+    """Writes a size in decimal units, as file managers do: `28.1 MB`."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"

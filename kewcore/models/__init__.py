@@ -1,0 +1,1 @@
+"""Keras networks and the TensorFlow reference."""

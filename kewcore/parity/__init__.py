@@ -1,0 +1,1 @@
+"""Metrics on labels and probabilities, in pure NumPy."""

@@ -1,0 +1,1 @@
+"""ML Programs off-Apple: reader, verifier, op registry, reference and fast executors."""
