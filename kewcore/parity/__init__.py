@@ -1,1 +1,1 @@
-"""Metrics on labels and probabilities, in pure NumPy."""
+"""Metrics on labels and probabilities: how good one classifier is, and how close two are. No TensorFlow, ever."""
