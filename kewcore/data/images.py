@@ -1,0 +1,173 @@
+"""One image file in, greyscale pixels out: what is decoded, how it turns grey, and how it is brought to size.
+
+The order is fixed, because the app must do the same: decode, turn upright by EXIF, lay alpha on white, grey, crop,
+resize. A file that cannot be decoded whole and surely is refused with the reason; nothing is ever made up in its place.
+"""
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from kewcore.errors import DataError
+from kewcore.recipes import ResizePolicy
+
+DECODER_VERSION = 1
+"""Counts up when the same file would give other pixels; part of the key of cached pixels."""
+
+MAX_IMAGE_PIXELS = 89_478_485
+"""Most pixels that an image may have: 268 MB as RGB. It is Pillow's own threshold against decompression bombs."""
+
+# What Pillow's decoders raise on damaged files, besides OSError, which covers UnidentifiedImageError and truncation.
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError,
+                   NotImplementedError, MemoryError, struct.error, zlib.error)  # fmt: skip
+
+# EXIF tag 274 to the operation that turns the image upright. Source: CIPA DC-008 (Exif 2.32), 4.6.4 A, Orientation.
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TOO_LARGE = f"too large to decode: more than {MAX_IMAGE_PIXELS} pixels"
+_ONE_PICTURE_FORMATS = frozenset({"MPO"})
+_SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
+_ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "RGBa"})
+_OPAQUE_MODES = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
+
+
+def read_image(source: Path | bytes, *, height: int, width: int, policy: ResizePolicy) -> NDArray[np.uint8]:
+    """Reads an image file as greyscale pixels of the size that a model takes.
+
+    Readable are the formats that Pillow reads, with 1 or 8 bits a channel (grey, palette, RGB, CMYK, YCbCr, HSV, each
+    with or without alpha or a transparent colour) and grey, RGB and alpha of 16 bits (grey is scaled by 255/65535 and
+    rounded; Pillow keeps the high byte of 16-bit RGB). Embedded colour profiles are ignored. Refused are 32-bit
+    integer and floating-point images, whose white is not defined, Lab images, and files with several frames or
+    pages, except MPO, whose first picture is the photograph.
+
+    Grey is `(19595 R + 38470 G + 7471 B + 32768) >> 16`, the ITU-R BT.601 weights 0.299, 0.587 and 0.114 rounded to
+    the nearest level. Resizing is Pillow's BILINEAR: a triangle filter whose support grows with the reduction, so it
+    is antialiased and never overshoots.
+
+    Args:
+        source: A file, or the content of one.
+        height: Rows of the result.
+        width: Columns of the result.
+        policy: How another shape is brought to `[height, width]`. `fit`: the whole image inside, white bars beside
+            (Vision's `scaleFit`, with the bars drawn white by the app); `fill`: stretched to the frame (`scaleFill`);
+            `centre-crop`: the largest centred rectangle of the frame's aspect, then resized (`centerCrop`).
+
+    Returns:
+        Pixels, uint8 `[height, width]`, 0 black to 255 white.
+
+    Raises:
+        DataError: The file cannot be read or decoded; the message names it and the reason.
+
+    Source: ITU-R BT.601-7, 2.5.1; Pillow, `Image.convert` and `Image.resize`.
+    """
+    try:
+        content = source.read_bytes() if isinstance(source, Path) else source
+        with _opened(content) as image:
+            image.load()
+            grey = _grey(_upright(image))
+    except DataError as error:
+        raise DataError(f"{_name(source)}: {error.message}") from error
+    except _DECODER_ERRORS as error:
+        raise DataError(f"{_name(source)}: {_reason(error)}") from error
+    return _resized(grey, height, width, policy)
+
+
+def check_header(content: bytes) -> str | None:
+    """Says why an image would be refused, from its header alone: fast, but blind to damage further in.
+
+    Returns:
+        The reason, or None when the header is in order.
+    """
+    try:
+        with _opened(content):
+            return None
+    except DataError as error:
+        return error.message
+    except _DECODER_ERRORS as error:
+        return _reason(error)
+
+
+def _name(source: Path | bytes) -> str:
+    return f"'{source}'" if isinstance(source, Path) else f"image of {len(source)} bytes"
+
+
+def _opened(content: bytes) -> Image.Image:
+    """Opens an image without decoding it, and refuses what cannot be read surely."""
+    if not content:
+        raise DataError("the file is empty (0 bytes)")
+    try:
+        image = Image.open(BytesIO(content))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(_TOO_LARGE) from error
+    if image.width * image.height > MAX_IMAGE_PIXELS:
+        raise DataError(_TOO_LARGE)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in _ONE_PICTURE_FORMATS:
+        raise DataError(f"holds {frames} frames or pages ({image.format}); expected a single picture")
+    # Older Pillow opens 16-bit grey PNG and PGM as mode I, of 0 to 65535; elsewhere mode I is 32 bits without a white.
+    sixteen = image.mode in _SIXTEEN_BIT_MODES or (image.mode == "I" and image.format in {"PNG", "PPM"})
+    if not sixteen and image.mode not in _ALPHA_MODES | _OPAQUE_MODES:
+        raise DataError(f"has pixels of mode {image.mode}; expected grey, palette, RGB or CMYK of 8 or 16 bits")
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # After loading: PNG may carry EXIF behind the pixels, and Pillow turns TIFF upright by itself on loading.
+    operation = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    if operation is None:
+        return image
+    upright = image.transpose(operation)
+    upright.info = dict(image.info)
+    return upright
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """Turns any readable mode into mode L, with what is transparent on white."""
+    key = image.info.get("transparency")
+    if image.mode in _SIXTEEN_BIT_MODES or image.mode == "I":
+        levels = np.asarray(image).astype(np.uint32)
+        scaled = ((levels + 128) // 257).astype(np.uint8)
+        return Image.fromarray(np.where(levels == key, np.uint8(255), scaled) if isinstance(key, int) else scaled)
+    if image.mode in _ALPHA_MODES or key is not None:
+        coloured = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("L")
+    if image.mode in {"1", "L"}:
+        return image.convert("L")
+    return image.convert("RGB").convert("L")
+
+
+def _resized(image: Image.Image, height: int, width: int, policy: ResizePolicy) -> NDArray[np.uint8]:
+    if policy == "fit":
+        scale = min(width / image.width, height / image.height)
+        inner = (min(width, max(1, round(image.width * scale))), min(height, max(1, round(image.height * scale))))
+        frame = Image.new("L", (width, height), 255)
+        offset = ((width - inner[0]) // 2, (height - inner[1]) // 2)
+        frame.paste(image.resize(inner, Image.Resampling.BILINEAR), offset)
+        return np.array(frame)
+    box = (0.0, 0.0, float(image.width), float(image.height))
+    if policy == "centre-crop":
+        scale = min(image.width / width, image.height / height)
+        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+        box = (max(left, 0.0), max(top, 0.0), min(left + width * scale, box[2]), min(top + height * scale, box[3]))
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, or of a format that Pillow does not read"
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return f"cannot be read: {error.strerror}"
+    return f"cannot be decoded: {str(error) or type(error).__name__}"
