@@ -15,6 +15,8 @@ from kewcore.parity.intervals import bootstrap, wilson
 from kewcore.parity.paired import compare_accuracy, drop_interval_pp, mcnemar_exact
 from kewcore.parity.snr import LOGIT_FLOOR, centred_logits, logit_snr_db, mean_kl_nats, snr_db
 
+stats = pytest.importorskip("scipy.stats", reason="the second opinion on intervals and tests")
+
 pytestmark = pytest.mark.unit
 
 
@@ -68,8 +70,6 @@ def test_snr_of_silence() -> None:
 
 @given(st.integers(2, 6), st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_divergence_is_never_negative_and_equals_scipys(classes: int, images: int, seed: int) -> None:
-    from scipy import stats
-
     rng = np.random.default_rng(seed)
     p, q = rng.dirichlet(np.ones(classes), images), rng.dirichlet(np.ones(classes), images)
     expected = np.mean([stats.entropy(a, b) for a, b in zip(np.maximum(p, 2**-24), np.maximum(q, 2**-24), strict=True)])
@@ -79,8 +79,6 @@ def test_divergence_is_never_negative_and_equals_scipys(classes: int, images: in
 
 @given(st.integers(1, 3000), st.data())
 def test_wilson_interval_equals_scipys(trials: int, data: st.DataObject) -> None:
-    from scipy import stats
-
     successes = data.draw(st.integers(0, trials))
     expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     found = wilson(successes, trials)
@@ -95,8 +93,6 @@ def test_wilson_needs_trials() -> None:
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_mcnemar_is_the_exact_binomial_test(first: int, second: int) -> None:
-    from scipy import stats
-
     expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
     assert mcnemar_exact(first, second) == pytest.approx(expected, rel=1e-9)
 
