@@ -2,6 +2,8 @@
 
 import typer
 
+from kewcore.cli.data import data
+
 app = typer.Typer(
     name="kewcore",
     no_args_is_help=True,
@@ -20,3 +22,6 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
         print(f"kewcore {__version__}")
         raise typer.Exit
+
+
+app.add_typer(data, name="data")

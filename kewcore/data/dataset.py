@@ -6,7 +6,6 @@ with any of them. Hidden files and the droppings of file managers are passed ove
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,17 +17,14 @@ from typing import Literal, get_args
 from kewcore.console import say
 from kewcore.data.images import check_header, read_image
 from kewcore.data.labels import read_label_file
+from kewcore.data.marker import is_stand_in
 from kewcore.data.split import stratified_split
 from kewcore.errors import DataError
 from kewcore.recipes import DataRecipe
 
 Split = Literal["train", "val", "test", "synthetic"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-MARKER_NAME = "dataset.json"
-"""A file in the folder that says where the images come from; `"stand_in": true` marks the built-in sample set."""
-
 _DROPPINGS = frozenset({"thumbs.db", "desktop.ini"})
-_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ def open_dataset(root: Path, recipe_data: DataRecipe, *, skip_bad: bool = False)
         splits=MappingProxyType(splits),
         fingerprint=_fingerprint(root, names, splits),
         skipped=tuple(skipped + leaks),
-        stand_in=_is_stand_in(root),
+        stand_in=is_stand_in(root),
     )
 
 
@@ -311,13 +307,3 @@ def _fingerprint(root: Path, names: tuple[str, ...], splits: Mapping[Split, tupl
         for item in splits[part]
     )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _is_stand_in(root: Path) -> bool:
-    marker = root / MARKER_NAME
-    if not marker.is_file():
-        return False
-    try:
-        return json.loads(marker.read_text(encoding="utf-8")).get("stand_in") is True
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"'{marker}' is not the marker that kewcore writes: {error}") from error
