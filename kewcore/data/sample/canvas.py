@@ -83,7 +83,7 @@ def ball(
     """
     turn = rotation(angle)
     circle = np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=1)
-    levels = 9
+    levels = 6 if max(radii) < 0.03 else 10 if max(radii) < 0.08 else 22
     for level in range(levels):
         part = level / (levels - 1)
         shape = circle * np.array(radii) * (1 - 0.8 * part)

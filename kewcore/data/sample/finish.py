@@ -10,14 +10,14 @@ from kewcore.data.sample.canvas import SIZE, SUPERSAMPLING, Canvas
 def photograph(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Finishes the first generator's image: dappled light, hard contrast, grain; sometimes out of focus."""
     image = canvas.image.reduce(SUPERSAMPLING)
-    if rng.random() < 0.3:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 3.0)))
+    if rng.random() < 0.2:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 2.5)))
     tone = np.asarray(image, dtype=np.float32) / 255
     tone *= 1 + rng.uniform(0.05, 0.35) * smooth_noise(rng, int(rng.integers(3, 9)))
-    tone *= 1 + rng.uniform(0.02, 0.12) * smooth_noise(rng, 120)
-    exposure, contrast = rng.uniform(0.8, 1.5), rng.uniform(0.8, 1.5)
-    tone = 0.5 + (tone * exposure - 0.5) * contrast + rng.uniform(-0.05, 0.15)
-    tone += rng.uniform(0.01, 0.05) * rng.standard_normal((SIZE, SIZE), dtype=np.float32)
+    tone *= 1 + rng.uniform(0.02, 0.07) * smooth_noise(rng, 120)
+    exposure, contrast = rng.uniform(0.95, 1.25), rng.uniform(0.9, 1.25)
+    tone = 0.5 + (tone * exposure - 0.5) * contrast + rng.uniform(-0.05, 0.08)
+    tone += rng.uniform(0.01, 0.035) * rng.standard_normal((SIZE, SIZE), dtype=np.float32)
     return _levels(tone)
 
 
@@ -28,9 +28,9 @@ def rendering(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     tone = np.asarray(Image.blend(image, glow, rng.uniform(0.15, 0.4)), dtype=np.float32) / 255
     axis = np.linspace(-1, 1, SIZE, dtype=np.float32)
     corner = (axis[:, None] ** 2 + axis[None] ** 2) / 2
-    tone *= 1 - rng.uniform(0.35, 0.75) * corner
+    tone *= 1 - rng.uniform(0.3, 0.6) * corner
     tone *= 1 + rng.uniform(0.05, 0.15) * smooth_noise(rng, 4)
-    return _levels(0.04 + 0.85 * tone ** rng.uniform(0.85, 1.15))
+    return _levels(0.04 + 1.3 * tone ** rng.uniform(0.85, 1.15))
 
 
 def smooth_noise(rng: np.random.Generator, cells: int) -> NDArray[np.float32]:

@@ -1,5 +1,7 @@
 """What is behind the subject: foliage, bark mulch, gravel, grass and out-of-focus light."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -7,12 +9,17 @@ from kewcore.data.sample.canvas import Canvas, ball, line, polygon, rotation
 from kewcore.data.sample.organs import curve, frond, leaf, leaf_look, stem
 
 
-def ground(canvas: Canvas, rng: np.random.Generator, *, blur: float) -> None:
-    """Covers the canvas with one of the grounds, or two, and puts it out of focus by `blur` (part of the side)."""
-    makers = (_foliage, _foliage, _mulch, _gravel, _grass, _twigs, _shade)
-    makers[rng.integers(len(makers))](canvas, rng)
-    if rng.random() < 0.35:
-        makers[rng.integers(len(makers) - 1)](canvas, rng)
+def ground(canvas: Canvas, rng: np.random.Generator, usual: tuple[str, ...], *, blur: float) -> None:
+    """Covers the canvas with a ground and puts it out of focus.
+
+    Args:
+        canvas: Where to.
+        rng: Draws it.
+        usual: Grounds that the class is mostly seen on; one time in five it is any other.
+        blur: Radius of the blur in units of the image's side.
+    """
+    names = usual if rng.random() < 0.8 else tuple(_GROUNDS)
+    _GROUNDS[names[rng.integers(len(names))]](canvas, rng)
     soften(canvas, blur)
 
 
@@ -26,14 +33,17 @@ def soften(canvas: Canvas, blur: float) -> None:
 
 
 def _foliage(canvas: Canvas, rng: np.random.Generator) -> None:
-    dark = rng.uniform(0.05, 0.4)
-    polygon(canvas, _FRAME, dark * 0.6)
-    look = leaf_look(rng, dark + 0.12)
-    size = rng.uniform(0.08, 0.35)
-    pinnate = rng.random() < 0.2
-    for _ in range(int(np.clip(2.4 / size, 8, 30)) // (3 if pinnate else 1)):
-        draw = frond if pinnate else leaf
-        draw(canvas, rng, rng.uniform(-0.1, 1.1, 2), rng.uniform(0, 2 * np.pi), size * rng.uniform(0.6, 1.4), look)
+    grey = rng.uniform(0.1, 0.4)
+    polygon(canvas, _FRAME, grey * 0.35)
+    look = replace(leaf_look(rng, grey), veins=int(rng.choice([0, 0, 4])))
+    size = rng.uniform(0.1, 0.35)
+    if rng.random() < 0.2:
+        for _ in range(7):
+            frond(canvas, rng, rng.uniform(-0.1, 1.1, 2), rng.uniform(0, 6.3), size + 0.3, replace(look, veins=0))
+        return
+    for _ in range(int(np.clip(7 / size, 20, 60))):
+        shaded = replace(look, grey=grey * rng.choice([0.4, 0.7, 1.0, 1.3]))
+        leaf(canvas, rng, rng.uniform(-0.1, 1.1, 2), rng.uniform(0, 6.3), size * rng.uniform(0.6, 1.4), shaded)
 
 
 def _mulch(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -73,7 +83,7 @@ def _twigs(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _shade(canvas: Canvas, rng: np.random.Generator) -> None:
-    grey = rng.uniform(0.05, 0.7)
+    grey = rng.uniform(0.05, 0.5)
     polygon(canvas, _FRAME, grey)
     for _ in range(12):
         radius = rng.uniform(0.05, 0.3)
@@ -82,3 +92,11 @@ def _shade(canvas: Canvas, rng: np.random.Generator) -> None:
 
 _FRAME = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 _PENTAGON = np.stack([np.cos(np.arange(5) * 2 * np.pi / 5), np.sin(np.arange(5) * 2 * np.pi / 5)], axis=1)
+_GROUNDS = {
+    "foliage": _foliage,
+    "mulch": _mulch,
+    "gravel": _gravel,
+    "grass": _grass,
+    "twigs": _twigs,
+    "shade": _shade,
+}

@@ -20,7 +20,7 @@ class LeafLook:
         slimness: Half width over length.
         grey: Tone of the blade.
         vein: Tone of the veins relative to the blade: above 0 lighter, below darker.
-        veins: Pairs of side veins.
+        veins: Pairs of side veins, 0 for none.
         fold: Difference in tone between the two halves of the blade.
     """
 
@@ -69,7 +69,7 @@ def leaf(canvas: Canvas, rng: np.random.Generator, base: Points, angle: float, l
         polygon(canvas, np.concatenate([middle, edge[::-1]]), tone)
         inner = middle + across * (width * part * side * 0.55)[:, None]
         polygon(canvas, np.concatenate([middle, inner[::-1]]), tone * 1.07)
-        if length > 0.08 and look.kind != "sword":
+        if look.veins and length > 0.08 and look.kind != "sword":
             for i in np.linspace(2, 16, look.veins).astype(int):
                 tip = min(i + 4, 21)
                 line(canvas, np.stack([middle[i], middle[tip] * 0.1 + edge[tip] * 0.9]), 0.004 * length + 0.0008,
@@ -166,5 +166,5 @@ def _profile(kind: LeafKind, t: Points, rng: np.random.Generator) -> Points:
     elif kind == "serrate":
         base = base * (1 + 0.13 * np.where(np.arange(len(t)) % 2, 1.0, -1.0))
     elif kind == "lobed":
-        base = base * (0.62 + 0.38 * np.cos(2 * np.pi * (t * rng.integers(2, 5) + 0.1)))
+        base = base * (0.8 + 0.2 * np.cos(2 * np.pi * (t * rng.integers(3, 6) + 0.3)))
     return base

@@ -4,6 +4,8 @@ Kin to the thumbnails of Kew-MNIST: hard light, busy grounds, subjects off the c
 of other classes beside the one that gives the class.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,26 +19,26 @@ from kewcore.data.sample.tag import tag
 def draw_photograph(rng: np.random.Generator, class_name: str) -> NDArray[np.uint8]:
     """Draws an image `[500, 500]` of a class: `flower`, `fruit`, `leaf`, `plant_tag`, `stem` or `whole_plant`."""
     canvas = blank(rng.uniform(-np.pi, 0), rng.uniform(0.1, 0.6))
-    ground(canvas, rng, blur=float(rng.choice([0.0, 0.002, 0.006, 0.015])))
+    ground(canvas, rng, _USUAL_GROUNDS[class_name], blur=float(rng.choice([0.0, 0.004, 0.01, 0.02])))
     _SCENES[class_name](canvas, rng)
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         _in_front(canvas, rng)
     return photograph(canvas, rng)
 
 
 def _flower(canvas: Canvas, rng: np.random.Generator) -> None:
     look = leaf_look(rng, rng.uniform(0.2, 0.55))
-    grey = rng.choice([rng.uniform(0.7, 1.0), rng.uniform(0.25, 0.65)], p=[0.7, 0.3])
+    grey = rng.choice([rng.uniform(0.75, 1.0), rng.uniform(0.3, 0.7)], p=[0.85, 0.15])
     habits = (
-        (1, rng.uniform(0.15, 0.42)),
-        (int(rng.integers(2, 5)), rng.uniform(0.09, 0.17)),
-        (int(rng.integers(8, 22)), rng.uniform(0.035, 0.07)),
+        (1, rng.uniform(0.25, 0.45)),
+        (int(rng.integers(2, 5)), rng.uniform(0.13, 0.2)),
+        (int(rng.integers(10, 24)), rng.uniform(0.05, 0.08)),
     )
     heads, radius = habits[rng.choice(3, p=[0.5, 0.3, 0.2])]
-    centre = rng.uniform(0.3, 0.7, 2)
+    centre = rng.uniform(0.36, 0.64, 2)
     foot = np.array([rng.uniform(0.1, 0.9), 1.1])
     petals = int(rng.choice([4, 5, 5, 6, 8, 13]))
-    places = centre + rng.normal(0, 0.06 if heads > 4 else 0.22, (heads, 2)) * (heads > 1)
+    places = centre + rng.normal(0, 0.11 if heads > 4 else 0.2, (heads, 2)) * (heads > 1)
     for place in places:
         _stalk(canvas, rng, foot, place, rng.uniform(0.006, 0.016), look.grey)
     for _ in range(int(rng.integers(0, 9))):
@@ -48,9 +50,9 @@ def _flower(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def _fruit(canvas: Canvas, rng: np.random.Generator) -> None:
     look = leaf_look(rng, rng.uniform(0.2, 0.6), ("ovate", "lanceolate", "serrate", "cordate"))
-    grey = rng.uniform(0.12, 0.85)
+    grey = rng.choice([rng.uniform(0.12, 0.45), rng.uniform(0.45, 0.85)], p=[0.65, 0.35])
     count = int(rng.choice([1, 2, 3, 5, 9], p=[0.35, 0.2, 0.2, 0.15, 0.1]))
-    radius = rng.uniform(0.1, 0.24) if count < 3 else rng.uniform(0.04, 0.11)
+    radius = rng.uniform(0.18, 0.28) if count < 3 else rng.uniform(0.09, 0.14)
     centre = rng.uniform(0.35, 0.65, 2)
     twig = curve(centre - direction(angle := rng.uniform(-0.6, 0.6)) * 0.6 - np.array([0, radius * 1.6]), angle, 1.2,
                  rng.normal(0, 0.4))  # fmt: skip
@@ -66,16 +68,16 @@ def _fruit(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _leaf(canvas: Canvas, rng: np.random.Generator) -> None:
-    look = leaf_look(rng, rng.uniform(0.25, 0.75), ("ovate", "lanceolate", "cordate", "serrate", "lobed"))
-    arrangement = rng.choice(["single", "palmate", "pinnate", "twig"], p=[0.45, 0.25, 0.15, 0.15])
+    look = leaf_look(rng, rng.uniform(0.35, 0.65), ("ovate", "cordate", "serrate", "lobed"))
+    arrangement = rng.choice(["single", "palmate", "pinnate", "twig"], p=[0.55, 0.25, 0.12, 0.08])
     centre, angle = rng.uniform(0.3, 0.7, 2), rng.uniform(0, 2 * np.pi)
     if arrangement == "single":
-        length = rng.uniform(0.45, 0.95)
+        length = rng.uniform(0.7, 1.1)
         base = centre - direction(angle) * length / 2
         stem(canvas, rng, curve(base, angle + np.pi, 0.5, rng.normal(0, 0.3)), 0.012, look.grey * 0.8, 0)
         leaf(canvas, rng, base, angle, length, look)
     elif arrangement == "palmate":
-        count, length = int(rng.integers(3, 9)), rng.uniform(0.25, 0.45)
+        count, length = int(rng.integers(3, 9)), rng.uniform(0.35, 0.52)
         for k in range(count):
             leaf(
                 canvas,
@@ -97,8 +99,8 @@ def _leaf(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def _plant_tag(canvas: Canvas, rng: np.random.Generator) -> None:
     look = leaf_look(rng, rng.uniform(0.2, 0.6))
-    centre, angle = rng.uniform(0.32, 0.68, 2), rng.normal(0, 0.2)
-    width = rng.uniform(0.35, 0.8)
+    centre, angle = rng.uniform(0.38, 0.62, 2), rng.normal(0, 0.14)
+    width = rng.uniform(0.55, 0.9)
     for _ in range(int(rng.integers(0, 8))):
         leaf(canvas, rng, rng.random(2), rng.uniform(0, 6.3), rng.uniform(0.15, 0.4), look)
     if rng.random() < 0.6:
@@ -114,11 +116,11 @@ def _stem(canvas: Canvas, rng: np.random.Generator) -> None:
     look = leaf_look(rng, rng.uniform(0.2, 0.6))
     count = int(rng.choice([1, 2, 3, 5], p=[0.45, 0.25, 0.2, 0.1]))
     for _ in range(count):
-        middle, angle = rng.uniform(0.25, 0.75, 2), rng.normal(-np.pi / 2, 0.5)
+        middle, angle = rng.uniform(0.3, 0.7, 2), rng.normal(-np.pi / 2, 0.35)
         bend = rng.normal(0, 0.5)
         path = curve(middle - direction(angle - bend / 2) * 0.75, angle - bend / 2, 1.5, bend, 20)
-        width = rng.uniform(0.03, 0.2) if count == 1 else rng.uniform(0.015, 0.06)
-        stem(canvas, rng, path, width, rng.uniform(0.2, 0.85), int(rng.integers(0, 12)))
+        width = rng.uniform(0.1, 0.26) if count == 1 else rng.uniform(0.035, 0.09)
+        stem(canvas, rng, path, width, rng.uniform(0.4, 0.9), int(rng.integers(0, 12)))
         for _ in range(int(rng.integers(0, 40)) if width > 0.07 else 0):
             at = path[rng.integers(20)] + rng.normal(0, width * 0.2, 2)
             line(
@@ -133,16 +135,17 @@ def _stem(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def _whole_plant(canvas: Canvas, rng: np.random.Generator) -> None:
     look = leaf_look(rng, rng.uniform(0.25, 0.75))
-    habit = rng.choice(["shrub", "rosette", "fern", "tree"], p=[0.4, 0.25, 0.2, 0.15])
+    habit = rng.choice(["shrub", "rosette", "fern", "tree"], p=[0.5, 0.2, 0.2, 0.1])
     foot = np.array([rng.uniform(0.3, 0.7), rng.uniform(0.75, 1.05)])
     if habit == "shrub":
-        size, spread = rng.uniform(0.04, 0.12), rng.uniform(0.18, 0.35)
-        top = foot - np.array([0, rng.uniform(0.3, 0.5)])
+        size, spread = rng.uniform(0.06, 0.12), rng.uniform(0.45, 0.65)
+        middle = foot - np.array([0, rng.uniform(0.3, 0.5)])
         for _ in range(5):
-            _stalk(canvas, rng, foot, top + rng.normal(0, spread * 0.6, 2), 0.01, look.grey * 0.6)
-        for _ in range(int(np.clip(7 / size, 50, 110))):
-            place = top + rng.normal(0, spread, 2) * np.array([1, 0.8])
-            leaf(canvas, rng, place, rng.uniform(0, 6.3), size * rng.uniform(0.7, 1.5), look)
+            _stalk(canvas, rng, foot, middle + rng.normal(0, spread * 0.3, 2), 0.01, look.grey * 0.6)
+        for _ in range(int(np.clip(16 / size, 120, 200))):
+            place = middle + direction(rng.uniform(0, 6.3)) * spread * np.sqrt(rng.random()) * np.array([1, 0.85])
+            shaded = replace(look, grey=look.grey * rng.choice([0.5, 0.8, 1.0, 1.25]), veins=0)
+            leaf(canvas, rng, place, rng.uniform(0, 6.3), size * rng.uniform(0.7, 1.4), shaded)
     elif habit == "rosette":
         look = leaf_look(rng, look.grey, ("sword", "lanceolate"))
         for _ in range(int(rng.integers(12, 36))):
@@ -190,4 +193,12 @@ _SCENES = {
     "plant_tag": _plant_tag,
     "stem": _stem,
     "whole_plant": _whole_plant,
+}
+_USUAL_GROUNDS = {
+    "flower": ("foliage", "grass", "shade"),
+    "fruit": ("foliage", "twigs", "shade"),
+    "leaf": ("foliage", "mulch"),
+    "plant_tag": ("mulch", "gravel", "grass"),
+    "stem": ("foliage", "gravel"),
+    "whole_plant": ("mulch", "gravel", "shade"),
 }

@@ -34,8 +34,8 @@ def tag(canvas: Canvas, rng: np.random.Generator, centre: Points, width: float, 
 
 
 def _plate(rng: np.random.Generator) -> Image.Image:
-    dark = rng.random() < 0.75
-    ground = rng.uniform(0.03, 0.3) if dark else rng.uniform(0.45, 0.85)
+    dark = rng.random() < 0.85
+    ground = rng.uniform(0.02, 0.16) if dark else rng.uniform(0.45, 0.85)
     ink = rng.uniform(0.6, 1.0) if dark or rng.random() < 0.3 else rng.uniform(0.0, 0.2)
     plate = Image.new("L", (_WIDTH, _HEIGHT), int(ground * 255))
     pen = ImageDraw.Draw(plate)
@@ -53,7 +53,7 @@ def _plate(rng: np.random.Generator) -> Image.Image:
         x, y, r = rng.uniform(0, _WIDTH), rng.uniform(0, _HEIGHT), rng.uniform(2, 16)
         pen.ellipse((x - r, y - r * 0.7, x + r, y + r * 0.7), fill=int(rng.uniform(0.2, 0.8) * 255))
     if rng.random() < 0.5:
-        glare = np.linspace(rng.uniform(-0.1, 0.5), rng.uniform(-0.1, 0.5), _WIDTH)[None] * 255
+        glare = np.linspace(rng.uniform(-0.1, 0.35), rng.uniform(-0.1, 0.35), _WIDTH)[None] * 255
         return Image.fromarray(np.clip(np.asarray(plate, dtype=np.float32) + glare, 0, 255).astype(np.uint8))
     return plate
 
