@@ -3,6 +3,7 @@
 import typer
 
 from kewcore.cli.data import data
+from kewcore.cli.export import BareQuantize, export
 
 app = typer.Typer(
     name="kewcore",
@@ -25,3 +26,4 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 app.add_typer(data, name="data")
+app.command("export", cls=BareQuantize)(export)

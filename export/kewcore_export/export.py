@@ -1,0 +1,216 @@
+"""`export_run`: packages from one training run, in as many modes as asked, from one conversion."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore import __version__
+from kewcore.artefacts import Artefact, describe, storage_errors
+from kewcore.console import progress
+from kewcore.errors import ExportError, PackageError
+from kewcore_export.compression import compress_constants
+from kewcore_export.conversion import INPUT_NAME, Conversion, converted
+from kewcore_export.golden import golden_cases, golden_images, reference_probabilities, write_golden
+from kewcore_export.keras_graph import ClassifierGraph, check_class_names, classifier_graph, load_keras_model
+from kewcore_export.measured_weights import measured_weights
+from kewcore_export.metadata import describe_model
+from kewcore_export.model_card import model_card
+from kewcore_export.modes import Mode
+from kewcore_export.package import MODEL_FILE, WEIGHTS_FILE, write_package
+from kewcore_export.program import with_weights
+from kewcore_export.runs import Run, as_json, load_run
+from kewcore_export.sidecar import (
+    PACKAGE_SUFFIX,
+    InputRecord,
+    Sidecar,
+    card_path,
+    file_hashes,
+    golden_folder,
+    load_sidecar,
+    save_sidecar,
+    sidecar_path,
+)
+from kewcore_export.targets import TARGETS, Target
+from kewcore_export.transaction import finish_interrupted, replacing_together
+
+
+@dataclass(frozen=True)
+class ExportedPackage:
+    """A package that `export_run` wrote, or found as it would have written it.
+
+    Attributes:
+        path: Of the `.mlpackage`.
+        sidecar: What its sidecar says.
+        size_bytes: Of all its files.
+        unchanged: True where it was there already, made from the same inputs.
+        artefacts: Package, sidecar, card and golden folder.
+    """
+
+    path: Path
+    sidecar: Sidecar
+    size_bytes: int
+    unchanged: bool
+    artefacts: tuple[Artefact, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    mode: Mode
+    target: Target
+    package: Path
+    inputs_sha256: str
+
+
+def export_run(
+    run: Path,
+    modes: Sequence[Mode],
+    out: Path,
+    *,
+    deployment_target: Target | None = None,
+    force: bool = False,
+) -> list[ExportedPackage]:
+    """Exports a training run as Core ML packages.
+
+    Args:
+        run: Folder of the run.
+        modes: How to store the weights; one package each.
+        out: Folder for packages.
+        deployment_target: Oldest system to serve; None takes the lowest that each mode allows.
+        force: Write packages again that are there already, made from the same inputs.
+
+    Returns:
+        The packages, in the order of `modes`.
+
+    Raises:
+        RunError: The run is missing or damaged.
+        ExportError: A mode does not work for the target or for this model's weights.
+        UnsupportedError: The model cannot be converted.
+        StorageError: The packages cannot be written; those before are complete.
+    """
+    loaded = load_run(run, out)
+    finish_interrupted(out)
+    jobs = [_job(loaded, mode, out, deployment_target) for mode in modes]
+    found = {job.package: None if force else _unchanged(job) for job in jobs}
+    missing = [job for job in jobs if found[job.package] is None]
+    if missing:
+        found.update({package.path: package for package in _export(loaded, missing, out)})
+    return [package for job in jobs if (package := found[job.package])]
+
+
+def _job(run: Run, mode: Mode, out: Path, wanted: Target | None) -> _Job:
+    target = wanted or mode.lowest_target
+    grouped_palette = mode.form == "palette" and mode.bits != 3
+    lowest = TARGETS["iOS16"] if grouped_palette else mode.lowest_target
+    if target < lowest:
+        raise ExportError(
+            f"mode {mode.name} needs deployment target {lowest.name}, got {target.name}",
+            hint=f"leave out --deployment-target, or give {lowest.name} or a newer one",
+        )
+    inputs = {
+        "run": {key: value for key, value in asdict(run.record).items() if key != "path"},
+        "class_names": run.class_names,
+        "resize": run.resize,
+        "export": asdict(run.export),
+        "mode": asdict(mode),
+        "target": target.name,
+        "versions": [__version__, _coremltools_version()],
+    }
+    name = f"{run.title}-{run.record.variant}-{mode.name}"
+    return _Job(mode, target, out / f"{name}{PACKAGE_SUFFIX}", hashlib.sha256(as_json(inputs)).hexdigest())
+
+
+def _unchanged(job: _Job) -> ExportedPackage | None:
+    try:
+        sidecar = load_sidecar(job.package)
+    except PackageError:
+        return None
+    if sidecar.inputs_sha256 != job.inputs_sha256 or not job.package.is_dir():
+        return None
+    if file_hashes(job.package) != sidecar.files or not card_path(job.package).is_file():
+        return None
+    if file_hashes(golden_folder(job.package)) != sidecar.golden_files:
+        return None
+    return _exported(job.package, sidecar, unchanged=True)
+
+
+def _export(run: Run, jobs: list[_Job], out: Path) -> list[ExportedPackage]:
+    exported: list[ExportedPackage] = []
+    with ExitStack() as stack, progress(f"exporting {run.record.variant}", len(jobs) + 1, "steps") as advance:
+        keras_model = load_keras_model(run.model_path)
+        graph = classifier_graph(keras_model)
+        check_class_names(graph, run.class_names)
+        float32_bytes = 4 * int(keras_model.count_params())
+        images = golden_images(graph.height, graph.width, graph.channels)
+        reference = reference_probabilities(graph, images)
+        conversion = stack.enter_context(converted(graph, run.class_names, TARGETS["iOS15"]))
+        advance(1, "converted")
+        for job in jobs:
+            if job.target > conversion.newest_target:
+                conversion = stack.enter_context(converted(graph, run.class_names, job.target))
+            exported.append(_write(run, job, conversion, graph, images, reference, float32_bytes, out))
+            advance(1, job.mode.name)
+    return exported
+
+
+def _write(
+    run: Run,
+    job: _Job,
+    conversion: Conversion,
+    graph: ClassifierGraph,
+    images: list[NDArray[np.uint8]],
+    reference: NDArray[np.float32],
+    float32_bytes: int,
+    out: Path,
+) -> ExportedPackage:
+    program = conversion.by_float_bits[job.mode.float_bits]
+    colour = "greyscale" if graph.channels == 1 else "rgb"
+    image = InputRecord(INPUT_NAME, graph.height, graph.width, graph.channels, colour, run.resize)
+    described = describe_model(program.model, run.export, run.record, image, run.class_names, job.mode)
+    plans = compress_constants(program.constants, conversion.float32, job.mode, job.target)
+    compressed = {plan.constant.name: plan.compressed for plan in plans if plan.compressed is not None}
+    with replacing_together(out) as staging:
+        package = staging / job.package.name
+        write_package(
+            package, lambda weights: with_weights(described, program.weights, compressed, job.target, weights)
+        )
+        model = type(described).FromString((package / MODEL_FILE).read_bytes())
+        records = measured_weights(plans, conversion.float32, model, package / WEIGHTS_FILE, job.mode)
+        names = write_golden(golden_folder(package), images)
+        sidecar = Sidecar(
+            name=job.package.stem,
+            mode=job.mode.name,
+            deployment_target=job.target.name,
+            kewcore_version=__version__,
+            inputs_sha256=job.inputs_sha256,
+            run=run.record,
+            input=image,
+            class_names=run.class_names,
+            softmax_added=graph.softmax_added,
+            files=file_hashes(package),
+            golden_files=file_hashes(golden_folder(package)),
+            float32_bytes=float32_bytes,
+            weights=records,
+            golden=golden_cases(names, reference, None),
+            parity=None,
+        )
+        save_sidecar(sidecar, sidecar_path(package))
+        size_bytes = describe(package).size_bytes
+        card_path(package).write_text(model_card(sidecar, run, size_bytes), encoding="utf-8")
+    return _exported(job.package, sidecar, unchanged=False)
+
+
+def _exported(package: Path, sidecar: Sidecar, *, unchanged: bool) -> ExportedPackage:
+    with storage_errors(package):
+        paths = (package, sidecar_path(package), card_path(package), golden_folder(package))
+        artefacts = tuple(describe(path) for path in paths)
+    return ExportedPackage(package, sidecar, artefacts[0].size_bytes, unchanged, artefacts)
+
+
+def _coremltools_version() -> str:
+    return version("coremltools")

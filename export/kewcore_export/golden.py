@@ -1,0 +1,89 @@
+"""Golden cases: inputs that lie beside a package with the answers it must give."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from kewcore_export.keras_graph import ClassifierGraph
+from kewcore_export.sidecar import GoldenCase
+
+GOLDEN_CASES = 4
+_SEED = 20240229
+
+
+def golden_images(height: int, width: int, channels: int) -> list[NDArray[np.uint8]]:
+    """Draws the golden inputs: smooth random fields from broad to fine, the same for every package of a size.
+
+    Returns:
+        uint8 `[H, W]`, or `[H, W, 3]` for three channels.
+    """
+    images = []
+    for case in range(GOLDEN_CASES):
+        generator = np.random.default_rng([_SEED, case])
+        field = np.zeros((height, width, channels))
+        for cells in (3, 6, 12, 24, 48)[: case + 2]:
+            coarse = generator.standard_normal((cells, cells, channels)) / cells**0.5
+            field += _enlarged(coarse, height, width)
+        low, high = np.percentile(field, [2, 98])
+        pixels = np.clip((field - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+        images.append(pixels[..., 0] if channels == 1 else pixels)
+    return images
+
+
+def write_golden(folder: Path, images: list[NDArray[np.uint8]]) -> list[str]:
+    """Writes golden inputs as PNG files.
+
+    Returns:
+        Their names in the folder.
+    """
+    folder.mkdir(parents=True)
+    names = []
+    for number, pixels in enumerate(images):
+        names.append(f"golden-{number}.png")
+        Image.fromarray(pixels).save(folder / names[-1], optimize=False)
+    return names
+
+
+def reference_probabilities(graph: ClassifierGraph, images: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Asks the TensorFlow model, on the CPU.
+
+    Returns:
+        float32 `[N, C]`.
+    """
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        rows = [
+            graph.function(tf.constant(image.reshape(1, graph.height, graph.width, graph.channels), tf.float32)).numpy()
+            for image in images
+        ]
+    return np.concatenate(rows)
+
+
+def golden_cases(
+    names: list[str], reference: NDArray[np.float32], package: NDArray[np.float32] | None
+) -> tuple[GoldenCase, ...]:
+    """Puts inputs and answers together, rounded to seven digits."""
+
+    def rounded(row: Any) -> tuple[float, ...]:
+        return tuple(round(float(p), 7) for p in row)
+
+    answers = package if package is not None else np.empty((len(names), 0))
+    return tuple(
+        GoldenCase(name, rounded(expected), rounded(answer))
+        for name, expected, answer in zip(names, reference, answers, strict=True)
+    )
+
+
+def _enlarged(coarse: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    rows = np.linspace(0, coarse.shape[0] - 1, height)
+    columns = np.linspace(0, coarse.shape[1] - 1, width)
+    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    bottom, right = np.minimum(top + 1, coarse.shape[0] - 1), np.minimum(left + 1, coarse.shape[1] - 1)
+    down, across = (rows - top)[:, None, None], (columns - left)[None, :, None]
+    upper = coarse[top][:, left] * (1 - across) + coarse[top][:, right] * across
+    lower = coarse[bottom][:, left] * (1 - across) + coarse[bottom][:, right] * across
+    return np.asarray(upper * (1 - down) + lower * down)

@@ -1,0 +1,86 @@
+"""What compression did to each weight, measured on the written package: decoded again and compared with float32."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.errors import ExportError
+from kewcore_export.compression import ConstantPlan
+from kewcore_export.modes import Mode
+from kewcore_export.program import read_constants
+from kewcore_export.quantizers.compressed import stored_bits
+from kewcore_export.sidecar import WeightRecord
+
+# Least signal-to-noise ratio in dB by bits of a linear or palette weight. Lloyd-Max quantisation of Gaussian values
+# gives 4.4, 9.3, 14.6, 20.2, 31.9 and 43.9 dB for 1, 2, 3, 4, 6 and 8 bits (Max, "Quantizing for minimum
+# distortion", IRE Trans. Inf. Theory 6(1), 1960); heavy tails cost a few dB, per-tensor scales more. What falls below
+# these floors is not coarse, it is broken.
+SNR_FLOORS_DB = {1: 1.0, 2: 3.0, 3: 6.0, 4: 10.0, 6: 18.0, 8: 20.0, 16: 40.0, 32: 100.0}
+
+
+def measured_weights(
+    plans: tuple[ConstantPlan, ...],
+    float32: Mapping[str, NDArray[np.float32]],
+    model: Any,
+    weights: Path,
+    mode: Mode,
+) -> tuple[WeightRecord, ...]:
+    """Measures every constant of a written package.
+
+    Args:
+        plans: What was to become of each.
+        float32: Values before any rounding.
+        model: The package's protobuf `Model`, as read back.
+        weights: The package's weights file.
+        mode: The mode it was written in.
+
+    Raises:
+        ExportError: A weight came back with less signal than the floor of its form, or less sparse than asked.
+    """
+    stored = read_constants(model, weights)
+    return tuple(_measured(plan, float32[plan.constant.name], stored[plan.constant.name], mode) for plan in plans)
+
+
+def snr_db(reference: NDArray[np.float32], stored: NDArray[Any]) -> float | None:
+    """Signal-to-noise ratio in dB; None where the stored values are exact."""
+    noise = np.square(stored.astype(np.float64) - reference).sum()
+    if noise == 0:
+        return None
+    signal = np.square(reference.astype(np.float64)).sum()
+    return float(10 * np.log10(signal / noise)) if signal else -np.inf
+
+
+def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArray[Any], mode: Mode) -> WeightRecord:
+    name = plan.constant.name
+    ratio_db = snr_db(reference, stored)
+    sparsity = float(np.mean(stored == 0))
+    pruned = plan.form in ("sparse", "sparse-palette")
+    if not pruned and ratio_db is not None and ratio_db < SNR_FLOORS_DB[plan.bits]:
+        raise ExportError(
+            f"weight '{name}' {list(reference.shape)} keeps only {ratio_db:.1f} dB of signal in mode {mode.name}, "
+            f"less than the {SNR_FLOORS_DB[plan.bits]:.0f} dB of a usable {plan.bits}-bit {plan.form} weight",
+            hint="its values may be too small or too widely spread for the mode; export this run with more bits",
+        )
+    if pruned and sparsity < mode.sparsity - 1 / reference.size:
+        raise ExportError(
+            f"weight '{name}' {list(reference.shape)} came out {sparsity:.1%} sparse, mode {mode.name} "
+            f"asks for {mode.sparsity:.0%}"
+        )
+    size_bytes = stored.nbytes if plan.compressed is None else -(-stored_bits(plan.compressed) // 8)
+    return WeightRecord(
+        name=name,
+        op=plan.constant.consumer,
+        op_type=plan.constant.op_type,
+        parameter=plan.constant.parameter,
+        shape=plan.constant.shape,
+        form=plan.form,
+        bits=plan.bits,
+        granularity=plan.granularity,
+        size_bytes=size_bytes,
+        snr_db=None if ratio_db is None else round(ratio_db, 3),
+        sparsity=round(sparsity, 6),
+        reason=plan.reason,
+    )

@@ -1,0 +1,167 @@
+"""An ML Program as protobuf: which constants it holds, and the same program with compressed ones.
+
+Compression happens here, on the program in its final, serialised form, and not on coremltools' in-memory graph: names
+stay, nothing is optimised a second time, and one converted program serves all modes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore_export.constexpr import add_constexpr, decompressed, parameters_of
+from kewcore_export.quantizers.compressed import CompressedWeight
+from kewcore_export.targets import Target
+from kewcore_export.tensor_values import element_name, read_tensor, shape_of
+from kewcore_export.weights_file import WeightsWriter, read_entry
+
+# Which inputs of which ops are weights, and their output-channel axis. A matmul has it last, unless transposed.
+_CHANNEL_AXES = {("conv", "weight"): 0, ("conv_transpose", "weight"): 1, ("linear", "weight"): 0}
+_FLOATS = ("FLOAT16", "FLOAT32")
+
+
+@dataclass(frozen=True)
+class StoredConstant:
+    """A floating-point constant in the weights file of a package.
+
+    Attributes:
+        name: Of the value in the program.
+        offset: Of its entry in the weights file.
+        shape: Its dimensions.
+        consumer: Name of the op that takes it.
+        op_type: Type of that op, such as `conv`.
+        parameter: The op's parameter that it is, such as `weight`.
+        channel_axis: Axis of the op's output channels; None if it is not a weight of a convolution or matrix product.
+    """
+
+    name: str
+    offset: int
+    shape: tuple[int, ...]
+    consumer: str
+    op_type: str
+    parameter: str
+    channel_axis: int | None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+
+def main_block(model: Any) -> Any:
+    """Gives the block of the main function, for whichever opset it was written."""
+    function = model.mlProgram.functions["main"]
+    return function.block_specializations[function.opset]
+
+
+def stored_constants(model: Any) -> tuple[StoredConstant, ...]:
+    """Lists the floating-point constants that lie in the weights file, in program order.
+
+    Args:
+        model: Protobuf `Model` that holds an ML Program.
+    """
+    block = main_block(model)
+    uses = {
+        binding.name: (operation, parameter)
+        for operation in block.operations
+        for parameter, argument in operation.inputs.items()
+        for binding in argument.arguments
+        if binding.WhichOneof("binding") == "name"
+    }
+    booleans = {
+        operation.outputs[0].name: operation.attributes["val"].immediateValue.tensor.bools.values[0]
+        for operation in block.operations
+        if operation.type == "const" and element_name(operation.attributes["val"].type) == "BOOL"
+    }
+    found = []
+    for operation in block.operations:
+        if not _in_weights_file(operation):
+            continue
+        value, name = operation.attributes["val"], operation.outputs[0].name
+        consumer, parameter = uses[name]
+        shape = shape_of(value.type)
+        axis = _CHANNEL_AXES.get((consumer.type, parameter))
+        if (consumer.type, parameter) == ("matmul", "y") and len(shape) == 2:
+            transposed = "transpose_y" in consumer.inputs and booleans[consumer.inputs["transpose_y"].arguments[0].name]
+            axis = 0 if transposed else 1
+        found.append(
+            StoredConstant(
+                name, value.blobFileValue.offset, shape, consumer.outputs[0].name, consumer.type, parameter, axis
+            )
+        )
+    return tuple(found)
+
+
+def read_constants(model: Any, weights: Path) -> dict[str, NDArray[Any]]:
+    """Decodes the floating-point constants of a package as Core ML would, compressed ones included.
+
+    Args:
+        model: Protobuf `Model` that holds an ML Program.
+        weights: Its weights file.
+
+    Returns:
+        fp16 or fp32 arrays by the name of the value, in program order.
+
+    Raises:
+        PackageError: The weights file is damaged, or the program holds a form of compression unknown here.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for operation in main_block(model).operations:
+        if _in_weights_file(operation):
+            found[operation.outputs[0].name] = read_tensor(operation.attributes["val"], weights)
+        elif operation.type.startswith("constexpr_"):
+            parameters = {
+                key: found[value] if isinstance(value, str) else read_tensor(value, weights)
+                for key, value in parameters_of(operation)
+            }
+            for output, array in zip(operation.outputs, decompressed(operation.type, parameters), strict=True):
+                found[output.name] = array
+    return found
+
+
+def with_weights(
+    model: Any, source: Path, compressed: Mapping[str, CompressedWeight], target: Target, weights: WeightsWriter
+) -> Any:
+    """Copies a program, with some of its constants compressed, for a deployment target.
+
+    Args:
+        model: Protobuf `Model` with uncompressed constants.
+        source: Its weights file.
+        compressed: Compressed forms by the name of the constant; the others are copied.
+        target: Deployment target of the copy.
+        weights: Where the arrays of the copy go.
+
+    Returns:
+        A new protobuf `Model`.
+    """
+    copy = type(model)()
+    copy.CopyFrom(model)
+    copy.specificationVersion = target.specification_version
+    function = copy.mlProgram.functions["main"]
+    original = main_block(model)
+    function.ClearField("block_specializations")
+    function.opset = target.opset
+    block = function.block_specializations[target.opset]
+    block.inputs.extend(original.inputs)
+    block.outputs.extend(original.outputs)
+    for operation in original.operations:
+        name = operation.outputs[0].name if operation.outputs else ""
+        if name in compressed:
+            add_constexpr(block, name, compressed[name], target, weights)
+            continue
+        new = block.operations.add()
+        new.CopyFrom(operation)
+        if operation.type == "const" and operation.attributes["val"].WhichOneof("value") == "blobFileValue":
+            element, array = read_entry(source, operation.attributes["val"].blobFileValue.offset)
+            new.attributes["val"].blobFileValue.offset = weights.add(array, element)
+    return copy
+
+
+def _in_weights_file(operation: Any) -> bool:
+    if operation.type != "const":
+        return False
+    value = operation.attributes["val"]
+    return value.WhichOneof("value") == "blobFileValue" and element_name(value.type) in _FLOATS

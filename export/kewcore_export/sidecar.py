@@ -1,0 +1,296 @@
+"""The sidecar: a JSON file beside each package that says where it came from and what it should answer.
+
+Reading one needs neither TensorFlow nor coremltools.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from kewcore.artefacts import Artefact, files_in, sha256_file, write_json
+from kewcore.errors import PackageError
+
+SCHEMA_VERSION = 1
+PACKAGE_SUFFIX = ".mlpackage"
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """The image that a package takes.
+
+    Attributes:
+        name: Of the model's input.
+        height: Rows.
+        width: Columns.
+        channels: 1 for greyscale, 3 for RGB.
+        colour: `greyscale` or `rgb`.
+        resize: How a photograph is brought to that size: `fit`, `fill` or `centre-crop`.
+    """
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    colour: str
+    resize: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The training run that a package came from.
+
+    Attributes:
+        path: Of the run's folder, relative to the sidecar's folder where it can be.
+        recipe: Its recipe.
+        variant: `original` or `synthetic`.
+        model_sha256: SHA-256 of `model.keras`.
+        dataset_fingerprint: Of the data that it was trained on.
+        stand_in: True where that data only stands in for the real data set.
+    """
+
+    path: str
+    recipe: str
+    variant: str
+    model_sha256: str
+    dataset_fingerprint: str
+    stand_in: bool
+
+
+@dataclass(frozen=True)
+class WeightRecord:
+    """One constant of the weights file, as it came out.
+
+    Attributes:
+        name: Of the value in the program.
+        op: Name of the op that takes it.
+        op_type: Type of that op.
+        parameter: Which of the op's parameters it is.
+        shape: Its dimensions.
+        form: `float`, `linear`, `palette`, `sparse` or `sparse-palette`.
+        bits: Of a stored element.
+        granularity: What shares a scale or palette.
+        size_bytes: In the weights file, scales and palettes included, without alignment.
+        snr_db: Signal-to-noise ratio against the float32 weight; None where nothing was lost.
+        sparsity: Part of zeros.
+        reason: Why it is not stored as the mode says; empty where it is.
+    """
+
+    name: str
+    op: str
+    op_type: str
+    parameter: str
+    shape: tuple[int, ...]
+    form: str
+    bits: int
+    granularity: str
+    size_bytes: int
+    snr_db: float | None
+    sparsity: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """An input with known answers.
+
+    Attributes:
+        image: PNG in the sidecar's golden folder, already at the model's size.
+        reference: Probabilities of the TensorFlow model, in the order of the class names.
+        package: Probabilities of the package, run by kewcore's reference executor.
+    """
+
+    image: str
+    reference: tuple[float, ...]
+    package: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Everything that is known of a package.
+
+    Attributes:
+        name: Of the package, without suffix.
+        mode: Compression mode.
+        deployment_target: Oldest system that can run it.
+        kewcore_version: That wrote it.
+        inputs_sha256: Of everything that decides its content: a package with the same one need not be written again.
+        run: Where it came from.
+        input: What it takes.
+        class_names: In the order of its probabilities.
+        softmax_added: True where the Keras model ended in logits.
+        files: SHA-256 by path inside the package.
+        golden_files: SHA-256 by name inside the golden folder.
+        float32_bytes: What the weights take in float32.
+        weights: What became of each constant.
+        golden: Inputs with known answers.
+        parity: Figures of `kewcore bench`; None until measured.
+    """
+
+    name: str
+    mode: str
+    deployment_target: str
+    kewcore_version: str
+    inputs_sha256: str
+    run: RunRecord
+    input: InputRecord
+    class_names: tuple[str, ...]
+    softmax_added: bool
+    files: Mapping[str, str]
+    golden_files: Mapping[str, str]
+    float32_bytes: int
+    weights: tuple[WeightRecord, ...]
+    golden: tuple[GoldenCase, ...]
+    parity: Mapping[str, Any] | None
+
+
+def sidecar_path(package: Path) -> Path:
+    """Gives the path of a package's sidecar."""
+    return package.with_suffix(".json")
+
+
+def card_path(package: Path) -> Path:
+    """Gives the path of a package's model card."""
+    return package.with_suffix(".md")
+
+
+def golden_folder(package: Path) -> Path:
+    """Gives the path of the folder with a package's golden inputs."""
+    return package.with_suffix(".golden")
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Hashes every file below a folder, by its POSIX path in it."""
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files_in(folder)}
+
+
+def load_sidecar(package: Path) -> Sidecar:
+    """Reads the sidecar of a package.
+
+    Args:
+        package: Path of the `.mlpackage`.
+
+    Raises:
+        PackageError: There is none, or it is not what kewcore writes.
+    """
+    path = sidecar_path(package)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PackageError(
+            f"package '{package}' has no sidecar '{path.name}'",
+            hint="only packages that kewcore exported have one; write it again with `kewcore export`",
+        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise PackageError(f"sidecar '{path}' cannot be read: {error}") from error
+    try:
+        return _sidecar_from(value)
+    except PackageError as error:
+        error.add_note(f"in sidecar '{path}'")
+        raise
+
+
+def save_sidecar(sidecar: Sidecar, path: Path) -> Artefact:
+    """Writes a sidecar as JSON, whole or not at all."""
+    return write_json(path, {"schema_version": SCHEMA_VERSION, **asdict(sidecar)})
+
+
+def update_parity(package: Path, parity: Mapping[str, Any]) -> Artefact:
+    """Puts measured parity figures into the sidecar of a package; nothing else changes.
+
+    Raises:
+        PackageError: The package has no readable sidecar.
+    """
+    return save_sidecar(replace(load_sidecar(package), parity=dict(parity)), sidecar_path(package))
+
+
+def _sidecar_from(value: Any) -> Sidecar:
+    table = _table(value, "the sidecar")
+    version = table.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise PackageError(
+            f"sidecar has schema_version {version!r}, this kewcore reads {SCHEMA_VERSION}",
+            hint="export the package again, or use the kewcore that wrote it",
+        )
+    parts = {key: item for key, item in table.items() if key != "schema_version"}
+    parity = parts.get("parity")
+    return _record(
+        Sidecar,
+        parts,
+        run=_record(RunRecord, _table(parts.get("run"), "run")),
+        input=_record(InputRecord, _table(parts.get("input"), "input")),
+        weights=tuple(_record(WeightRecord, _table(w, "a weight")) for w in _list(parts.get("weights"), "weights")),
+        golden=tuple(_golden(case) for case in _list(parts.get("golden"), "golden")),
+        class_names=tuple(_list(parts.get("class_names"), "class_names")),
+        files=_hashes(parts.get("files"), "files"),
+        golden_files=_hashes(parts.get("golden_files"), "golden_files"),
+        parity=None if parity is None else _table(parity, "parity"),
+    )
+
+
+_Record = TypeVar("_Record")
+_SIMPLE = {"str": str, "int": int, "bool": bool}
+
+
+def _record(kind: type[_Record], table: Mapping[str, Any], **built: Any) -> _Record:
+    names = {field.name for field in fields(cast(Any, kind))}
+    if missing := sorted(names - set(table)):
+        raise PackageError(f"{kind.__name__} lacks {', '.join(missing)}")
+    if unknown := sorted(set(table) - names):
+        raise PackageError(f"{kind.__name__} has unknown keys {', '.join(unknown)}")
+    values = {**table, **built}
+    for field in fields(cast(Any, kind)):
+        values[field.name] = _checked(kind.__name__, field.name, str(field.type), values[field.name])
+    return kind(**values)
+
+
+def _checked(kind: str, name: str, annotation: str, value: Any) -> Any:
+    annotation = annotation.removeprefix("<class '").removesuffix("'>")
+    if annotation in _SIMPLE:
+        if type(value) is not _SIMPLE[annotation]:
+            raise PackageError(f"{kind}.{name} must be of type {annotation}, got {value!r}")
+    elif annotation == "tuple[int, ...]":
+        if not isinstance(value, list) or not all(type(n) is int for n in value):
+            raise PackageError(f"{kind}.{name} must be a list of whole numbers, got {value!r}")
+        return tuple(value)
+    elif annotation.startswith("float") and not (_is_number(value) or (value is None and "None" in annotation)):
+        raise PackageError(f"{kind}.{name} must be a number, got {value!r}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _golden(value: Any) -> GoldenCase:
+    table = _table(value, "a golden case")
+    numbers = {}
+    for key in ("reference", "package"):
+        entries = _list(table.get(key), f"golden.{key}")
+        if not all(_is_number(n) for n in entries):
+            raise PackageError(f"golden.{key} must be a list of numbers, got {entries!r}")
+        numbers[key] = tuple(float(n) for n in entries)
+    case = _record(GoldenCase, table, **numbers)
+    if Path(case.image).name != case.image:
+        raise PackageError(f"golden image '{case.image}' must be a file name without folders")
+    return case
+
+
+def _hashes(value: Any, name: str) -> dict[str, str]:
+    table = _table(value, name)
+    if not all(isinstance(digest, str) for digest in table.values()):
+        raise PackageError(f"'{name}' must hold SHA-256 digests")
+    return table
+
+
+def _table(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PackageError(f"{name} must be an object, got {type(value).__name__}")
+    return value
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise PackageError(f"'{name}' must be a list, got {type(value).__name__}")
+    return value

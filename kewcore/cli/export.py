@@ -1,0 +1,151 @@
+"""`kewcore export`: Core ML packages from training runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from kewcore.cli.options import Json, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from kewcore_export.export import ExportedPackage
+
+BARE_MODE = "int8"
+
+
+class BareQuantize(TyperCommand):
+    """A command whose `--quantize` may stand without a mode, meaning int8."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the mode behind every bare `--quantize`, then parses as usual."""
+        return super().parse_args(ctx, with_bare_quantize(args))
+
+
+def with_bare_quantize(args: list[str]) -> list[str]:
+    """Puts `int8` behind each `--quantize` that no mode follows.
+
+    It is bare at the end, before another option, and before a word that is an existing path but no mode. Any other
+    word is taken for a mode, so that a misspelt one is answered with the list of modes.
+    """
+    filled: list[str] = []
+    for position, word in enumerate(args):
+        filled.append(word)
+        following = args[position + 1] if position + 1 < len(args) else "--"
+        if word == "--quantize" and (following.startswith("-") or _is_run(following)):
+            filled.append(BARE_MODE)
+    return filled
+
+
+def export(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUNS]...", help="Folders of runs.  [default: the newest, all its variants]"),
+    ] = None,
+    quantize: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quantize",
+            metavar="[MODE]",
+            help="Compress weights: int8 where no mode follows; several modes with commas, or repeat the option. "
+            "int8, int8-tensor, int4, palette-8/6/4/3/2/1, prune-N, prune-N-palette-M, fp16, fp32.  [default: fp16]",
+        ),
+    ] = None,
+    all_modes: Annotated[bool, typer.Option("--all-modes", help="One package in every mode.")] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for packages.")] = Path("packages"),
+    deployment_target: Annotated[
+        str | None,
+        typer.Option(
+            "--deployment-target",
+            metavar="OS",
+            help="Oldest system to serve: iOS15 to iOS18.  [default: the lowest that each mode allows]",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write packages again that are there already, from the same inputs.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Writes Core ML packages from training runs, each with its sidecar and model card.
+
+    Example: `kewcore export --quantize int8,palette-4`
+    """
+    from kewcore.cli.output import print_json, print_table, report_written
+    from kewcore.console import say
+    from kewcore.errors import UsageError
+    from kewcore_export import modes as known
+    from kewcore_export.export import export_run
+    from kewcore_export.runs import newest_runs
+    from kewcore_export.targets import parse_target
+
+    if all_modes and quantize:
+        raise UsageError("--all-modes and --quantize exclude each other", hint="leave one of them out")
+    modes = known.all_modes() if all_modes else known.parse_modes(quantize or ["fp16"])
+    target = parse_target(deployment_target) if deployment_target else None
+    if not runs:
+        runs = newest_runs()
+        say(f"exporting the newest runs: {', '.join(str(run) for run in runs)}")
+    packages = [
+        package for run in runs for package in export_run(run, modes, out, deployment_target=target, force=force)
+    ]
+    for package in packages:
+        if package.unchanged:
+            say(f"unchanged {package.path}: it was made from the same run; --force writes it again")
+    report_written(artefact for package in packages if not package.unchanged for artefact in package.artefacts)
+    if json:
+        print_json("export", {"packages": [_as_json(package) for package in packages]})
+        return
+    columns = ["package", "mode", "target", "size", "of float32", "worst weight SNR"]
+    print_table("", columns, [_row(package) for package in packages], left=3)
+    if any(package.sidecar.run.stand_in for package in packages):
+        say("trained on a stand-in for the real data set: figures speak of the road, not of real photographs")
+
+
+def _is_run(word: str) -> bool:
+    from kewcore.errors import UsageError
+    from kewcore_export.modes import parse_modes
+
+    try:
+        parse_modes([word])
+    except UsageError:
+        return Path(word).exists()
+    return False
+
+
+def _row(package: "ExportedPackage") -> list[str]:
+    from kewcore.cli.output import human_size
+
+    sidecar = package.sidecar
+    return [
+        package.path.stem,
+        sidecar.mode,
+        sidecar.deployment_target,
+        human_size(package.size_bytes),
+        f"{package.size_bytes / sidecar.float32_bytes:.3f}",
+        _worst_snr(package),
+    ]
+
+
+def _worst_snr(package: "ExportedPackage") -> str:
+    measured = [(w.snr_db, w.op) for w in package.sidecar.weights if w.snr_db is not None]
+    if not measured:
+        return "exact"
+    snr_db, op = min(measured)
+    return f"{snr_db:.1f} dB ({op})"
+
+
+def _as_json(package: "ExportedPackage") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "path": str(package.path),
+        "mode": package.sidecar.mode,
+        "deployment_target": package.sidecar.deployment_target,
+        "size_bytes": package.size_bytes,
+        "float32_bytes": package.sidecar.float32_bytes,
+        "unchanged": package.unchanged,
+        "sha256": package.artefacts[0].sha256,
+        "weights": [asdict(weight) for weight in package.sidecar.weights],
+    }
