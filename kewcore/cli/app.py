@@ -4,6 +4,7 @@ import typer
 
 from kewcore.cli.data import data
 from kewcore.cli.export import BareQuantize, export
+from kewcore.cli.train import train
 
 app = typer.Typer(
     name="kewcore",
@@ -11,7 +12,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Train small image classifiers, export them quantised for the Apple Neural Engine, and prove parity off a Mac.",
+    help="Train image classifiers, export them quantised for the Apple Neural Engine, and prove parity off a Mac.",
     epilog="The main job in three words: [bold]kewcore train && kewcore export --quantize && kewcore bench[/bold]",
 )
 
@@ -26,4 +27,5 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 app.add_typer(data, name="data")
+app.command("train")(train)
 app.command("export", cls=BareQuantize)(export)

@@ -1,0 +1,51 @@
+"""What a run says of how it came about: versions, host, commit, memory."""
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+
+from kewcore import __version__
+
+_LIBRARIES = ("tensorflow", "tensorflow-metal", "keras", "numpy", "pillow")
+
+
+def versions() -> dict[str, str]:
+    """Names the versions of Python, kewcore and the libraries that decide the weights."""
+    found = {"python": platform.python_version(), "kewcore": __version__}
+    for library in _LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def host() -> str:
+    """Names operating system and processor architecture, such as `Linux x86_64`."""
+    return f"{platform.system()} {platform.machine()}"
+
+
+def git_commit() -> str | None:
+    """Returns the commit of the working folder, with `-dirty` where files differ; None outside a repository."""
+    try:
+        said = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return said.stdout.strip() or None if said.returncode == 0 else None
+
+
+def peak_memory_bytes() -> int:
+    """Returns the largest resident memory that this process has had; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, kibibytes on Linux
