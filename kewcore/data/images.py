@@ -5,7 +5,10 @@ resize. A file that cannot be decoded whole and surely is refused with the reaso
 """
 
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -98,6 +101,17 @@ def check_header(content: bytes) -> str | None:
         return error.message
     except _DECODER_ERRORS as error:
         return _reason(error)
+
+
+@contextmanager
+def quiet_about_size() -> Iterator[None]:
+    """Keeps Pillow from warning about large images around a pool of readers, which refuse them by themselves.
+
+    Warning filters belong to the whole process, so threads must not change them one by one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
 
 
 def _name(source: Path | bytes) -> str:

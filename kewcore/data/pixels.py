@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,12 +13,11 @@ from typing import BinaryIO
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image
 
 from kewcore.artefacts import sha256_file, storage_errors, write_json
 from kewcore.console import progress, warn
-from kewcore.data.dataset import Item, Skipped, offenders
-from kewcore.data.images import DECODER_VERSION, read_image
+from kewcore.data.images import DECODER_VERSION, quiet_about_size, read_image
+from kewcore.data.items import Item, Skipped, listed
 from kewcore.errors import DataError
 from kewcore.recipes import DataRecipe
 
@@ -70,7 +68,7 @@ def load_pixels(
     if skipped and not skip_bad:
         lines = [f"{one.path}: {one.reason}" for one in skipped.values()]
         raise DataError(
-            f"{len(skipped)} of {len(items)} images cannot be decoded:{offenders(lines)}",
+            f"{len(skipped)} of {len(items)} images cannot be decoded:{listed(lines)}",
             hint="repair or remove them, or leave them out with --skip-bad",
         )
     if skipped:
@@ -104,12 +102,7 @@ def _decoded(items: Sequence[Item], recipe_data: DataRecipe) -> Iterator[NDArray
         except DataError as error:
             return Skipped(item.path, error.message.removeprefix(f"'{item.path}': "))
 
-    with (
-        warnings.catch_warnings(),
-        ThreadPoolExecutor() as pool,
-        progress("decoding", len(items)) as advance,
-    ):
-        warnings.simplefilter("error", Image.DecompressionBombWarning)  # read_image turns it into a DataError
+    with quiet_about_size(), ThreadPoolExecutor() as pool, progress("decoding", len(items)) as advance:
         for start in range(0, len(items), _BATCH):
             for one in pool.map(decode, items[start : start + _BATCH]):
                 advance()
