@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kewcore.cli.options import Json, Quiet, Seed, Verbose
+from kewcore.cli.options import Json, Quiet, Seed, SkipBad, Verbose
 
 data = typer.Typer(
     name="data", no_args_is_help=True, help="Make the sample set; fetch Kew-MNIST; split, balance and describe folders."
@@ -56,3 +56,107 @@ def sample(
     table = [[name, *(str(summary.counts[part][name]) for part in parts)] for name in summary.counts["train"]]
     table.append(["total", *(str(sum(summary.counts[part].values())) for part in parts)])
     print_table("Sample set (a stand-in for Kew-MNIST)", ["class", *parts], table)
+
+
+@data.command("prepare")
+def prepare(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of photographs, plain or split.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
+    synthetic: Annotated[
+        Path | None, typer.Option("--synthetic", metavar="DIR", help="Extra training images: a folder for each class.")
+    ] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="Recipe whose classes and split count.")] = "kewcnn",
+    skip_bad: SkipBad = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Splits a folder of photographs 70/30, adds synthetic images, and shows how the classes balance.
+
+    Example: `kewcore data prepare photos --synthetic data/sample --out data/kew`
+    """
+    from kewcore.artefacts import describe
+    from kewcore.cli.output import print_json, print_table, report_written
+    from kewcore.data.prepare import prepare_dataset
+    from kewcore.recipes import load_recipe
+
+    prepared = prepare_dataset(source, out, load_recipe(recipe).data, synthetic=synthetic, skip_bad=skip_bad)
+    written = describe(out)
+    report_written([written])
+    if json:
+        rows = [
+            {"class": b.class_name, "original": b.original, "added": b.added, "total": b.total,
+             "change_percent": b.change_percent}
+            for b in prepared.balance
+        ]  # fmt: skip
+        print_json(
+            "prepared",
+            {
+                "root": str(out),
+                "counts": prepared.counts,
+                "balance": rows,
+                "skipped": [{"path": str(s.path), "reason": s.reason} for s in prepared.skipped],
+                "size_bytes": written.size_bytes,
+                "sha256": written.sha256,
+            },
+        )
+        return
+    table = [[b.class_name, str(b.original), f"{b.added:+d}", str(b.total), f"{b.change_percent:+.1f} %"]
+             for b in prepared.balance]  # fmt: skip
+    original, added = sum(b.original for b in prepared.balance), sum(b.added for b in prepared.balance)
+    table.append(["total", str(original), f"{added:+d}", str(original + added), f"{100 * added / original:+.1f} %"])
+    print_table("Training part", ["class", "original", "added", "total", "change"], table)
+    parts = {part: sum(of_class.values()) for part, of_class in prepared.counts.items()}
+    print(", ".join(f"{part} {count}" for part, count in parts.items()) + f", left out {len(prepared.skipped)}")
+
+
+@data.command("info")
+def info(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.")] = Path("data/sample"),
+    recipe: Annotated[str, typer.Option("--recipe", help="Recipe whose classes and split count.")] = "kewcnn",
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Describes a folder of images: counts, sizes, formats, duplicates, what would be refused, and its fingerprint.
+
+    Example: `kewcore data info data/kew --json`
+    """
+    from kewcore.cli.output import human_size, print_json, print_table
+    from kewcore.data.info import describe_dataset
+    from kewcore.recipes import load_recipe
+
+    found = describe_dataset(source, load_recipe(recipe).data)
+    stand_in = bool(found.marker and found.marker.get("stand_in") is True)
+    if json:
+        sizes = [{"height": h, "width": w, "images": count} for (h, w), count in found.sizes.items()]
+        skipped = [{"path": str(one.path), "reason": one.reason} for one in found.skipped]
+        print_json(
+            "dataset",
+            {
+                "root": str(source),
+                "classes": list(found.class_names),
+                "stand_in": stand_in,
+                "counts": found.counts,
+                "sizes": sizes,
+                "formats": found.formats,
+                "size_bytes": found.size_bytes,
+                "duplicates": found.duplicates,
+                "skipped": skipped,
+                "fingerprint": found.fingerprint,
+            },
+        )
+        return
+    parts = list(found.counts)
+    table = [[name, *(str(found.counts[part][name]) for part in parts)] for name in found.class_names]
+    table.append(["total", *(str(sum(found.counts[part].values())) for part in parts)])
+    print_table(f"{source}{' (the sample set, a stand-in)' if stand_in else ''}", ["class", *parts], table)
+    sizes_text = ", ".join(f"{w}x{h}: {count}" for (h, w), count in list(found.sizes.items())[:6])
+    more = f", and {len(found.sizes) - 6} other sizes" if len(found.sizes) > 6 else ""
+    print(f"files        {human_size(found.size_bytes)}; " + ", ".join(f"{k}: {n}" for k, n in found.formats.items()))
+    print(f"sizes        {sizes_text}{more}")
+    print(f"duplicates   {found.duplicates} within a part")
+    print(f"left out     {len(found.skipped)}")
+    for one in found.skipped:
+        print(f"  {one.path}: {one.reason}")
+    print(f"fingerprint  {found.fingerprint}")

@@ -1,9 +1,12 @@
 """Label files: `filename,class_index,class_name`, one image a row."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path, PurePosixPath
 
+from kewcore.artefacts import Artefact, write_text
 from kewcore.errors import DataError
 
 COLUMNS = ("filename", "class_index", "class_name")
@@ -67,6 +70,15 @@ def read_label_file(path: Path, class_names: tuple[str, ...] | None) -> LabelFil
             + "".join(f"\n  {problem}" for problem in problems)
         )
     return LabelFile(tuple(names[i] for i in sorted(names)), tuple(rows))
+
+
+def write_label_file(path: Path, class_names: Sequence[str], rows: Sequence[tuple[str, int]]) -> Artefact:
+    """Writes a label file: rows of file name and class index, in the order given."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((filename, index, class_names[index]) for filename, index in rows)
+    return write_text(path, stream.getvalue())
 
 
 def _names_in(table: list[tuple[int, dict[str, str]]]) -> dict[int, str]:
