@@ -1,0 +1,181 @@
+"""Packages and ONNX files as image classifiers: uint8 pixels in, probabilities out.
+
+Both classes answer to the protocol `kewcore.parity.classifier.Classifier`.
+"""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.console import progress
+from kewcore.errors import PackageError, UnsupportedError, UsageError
+from kewcore.runtime.executor import Precision
+from kewcore.runtime.loading import ExecutorChoice, available_threads, load
+from kewcore.runtime.model import Model
+from kewcore.runtime.program import Feature, FeatureKind
+
+Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+_GREYSCALE = {"GRAYSCALE", "GRAYSCALE_FLOAT16"}
+
+
+class PackageClassifier:
+    """A package as a classifier of greyscale images.
+
+    Images go through one at a time, as an app gives them. The fast executor takes several at once, each on one
+    thread, which serves more images a second than several threads an image.
+
+    Args:
+        path: The package folder.
+        executor: As in `kewcore.runtime.load`.
+        threads: Threads in all; None takes the processors that this process may use.
+        precision: As in `kewcore.runtime.load`.
+
+    Raises:
+        UnsupportedError: The package is not a classifier of one greyscale image.
+        PackageError: The package is malformed.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        executor: ExecutorChoice = "auto",
+        threads: int | None = None,
+        *,
+        precision: Precision = "typed",
+    ) -> None:
+        self.workers = threads or available_threads()
+        self.model: Model = load(path, executor, threads=1, precision=precision)
+        labels = self.model.class_labels
+        if labels is None:
+            raise UnsupportedError(f"'{path}' is not a classifier: its program does not end in 'classify'")
+        self.class_names: tuple[str, ...] = tuple(map(str, labels))
+        self._labels = labels
+        self._input = _greyscale_input(self.model, path)
+        self._probabilities = _probabilities_output(self.model, path)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images that it takes."""
+        height, width = self._input.shape
+        return height, width
+
+    def probabilities(self, pixels: Pixels) -> Probabilities:
+        """Classifies images.
+
+        Args:
+            pixels: uint8 `[N, H, W]`, 0…255, at the package's size.
+
+        Returns:
+            float32 `[N, C]` in the order of `class_names`.
+
+        Raises:
+            UsageError: The images have another type or size.
+        """
+        _check_pixels(pixels, self.image_size)
+        return _one_by_one(self._classify, pixels, len(self.class_names), self.workers)
+
+    def _classify(self, image: Pixels) -> Any:
+        result = self.model.predict({self._input.name: image})[self._probabilities]
+        return [result[label] for label in self._labels]
+
+
+class OnnxClassifier:
+    """An ONNX file that `to_onnx` wrote, as a classifier of greyscale images.
+
+    Args:
+        path: The file.
+        threads: Threads in all; None takes the processors that this process may use.
+
+    Raises:
+        PackageError: The file is missing, is not ONNX, or does not name its classes.
+    """
+
+    def __init__(self, path: str | Path, threads: int | None = None) -> None:
+        from kewcore.runtime.onnx_executor import session_of
+
+        path = Path(path)
+        self.workers = threads or available_threads()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise PackageError(f"cannot read ONNX file '{path}': {error.strerror}") from error
+        try:
+            self._session = session_of(content, threads=1, spinning=False)
+        except UnsupportedError as error:
+            error.add_note(f"in '{path}'")
+            raise
+        entries = self._session.get_modelmeta().custom_metadata_map
+        self.class_names: tuple[str, ...] = _class_names(entries.get(CLASS_NAMES_KEY), path)
+        (self._input, *others), (self._output, *_) = self._session.get_inputs(), self._session.get_outputs()
+        shape = self._input.shape
+        if others or len(shape) != 4 or shape[1] != 1 or not all(isinstance(size, int) for size in shape):
+            raise UnsupportedError(f"'{path}' must take one image [1, 1, H, W], it takes {shape}")
+        self.image_size: tuple[int, int] = (shape[2], shape[3])
+
+    def probabilities(self, pixels: Pixels) -> Probabilities:
+        """Classifies images; see `PackageClassifier.probabilities`.
+
+        Raises:
+            UsageError: The images have another type or size.
+        """
+        _check_pixels(pixels, self.image_size)
+        return _one_by_one(self._classify, pixels, len(self.class_names), self.workers)
+
+    def _classify(self, image: Pixels) -> Any:
+        feed = {self._input.name: image[None, None].astype(np.float32)}
+        return np.ravel(self._session.run([self._output.name], feed)[0])
+
+
+CLASS_NAMES_KEY = "kewcore.class_names"
+"""Key of the class names, as a JSON list, in the metadata of ONNX files."""
+
+
+def _greyscale_input(model: Model, path: str | Path) -> Feature:
+    (feature, *others) = model.inputs or (None,)
+    if feature is None or others or feature.kind is not FeatureKind.IMAGE or feature.colour_space not in _GREYSCALE:
+        listing = ", ".join(f"'{f.name}' ({f})" for f in model.inputs) or "nothing"
+        raise UnsupportedError(f"'{path}' must take one greyscale image, it takes {listing}")
+    return feature
+
+
+def _probabilities_output(model: Model, path: str | Path) -> str:
+    for feature in model.outputs:
+        if feature.kind is FeatureKind.DICTIONARY:
+            return feature.name
+    raise UnsupportedError(f"'{path}' gives no dictionary of probabilities")
+
+
+def _class_names(text: str | None, path: Path) -> tuple[str, ...]:
+    try:
+        names = json.loads(text or "null")
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise PackageError(
+            f"'{path}' does not name its classes under '{CLASS_NAMES_KEY}'",
+            hint="write it from a package with kewcore.runtime.to_onnx",
+        )
+    return tuple(names)
+
+
+def _check_pixels(pixels: Pixels, size: tuple[int, int]) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[1:] != size:
+        raise UsageError(
+            f"pixels must be uint8 [N, {size[0]}, {size[1]}], got {pixels.dtype} {list(pixels.shape)}",
+        )
+
+
+def _one_by_one(classify: Callable[[Pixels], Any], pixels: Pixels, classes: int, workers: int) -> Probabilities:
+    """Classifies images on several threads, in order."""
+    rows = np.empty((len(pixels), classes), np.float32)
+    with ThreadPoolExecutor(workers) as pool, progress("classifying", len(pixels)) as advance:
+        for index, row in enumerate(pool.map(classify, pixels)):
+            rows[index] = row
+            advance()
+    return rows

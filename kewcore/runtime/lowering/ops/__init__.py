@@ -1,0 +1,1 @@
+"""Lowerings, one family of operations a file; importing a file registers them."""

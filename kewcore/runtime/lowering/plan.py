@@ -1,0 +1,202 @@
+"""The cut of a function into segments: ONNX graphs, and operations between them that the reference executor takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kewcore.runtime.executor import Placement, Precision, Values
+from kewcore.runtime.lowering.graph import IR_VERSION, ONNX_OPSET, GraphBuilder, Lowering, NoLoweringError, element_type
+from kewcore.runtime.lowering.registry import lower
+from kewcore.runtime.program import Function, Operation, TensorType
+from kewcore.runtime.reference import evaluate, is_constant
+from kewcore.runtime.registry import lookup
+
+_NEVER_FOLDED = ("random_", "read_state", "coreml_update_state")
+_FOLDED_ELEMENTS = 1 << 20
+"""Operations on constants are computed ahead of time up to results of this size."""
+
+
+@dataclass(frozen=True)
+class GraphSegment:
+    """A graph that ONNX Runtime runs.
+
+    Attributes:
+        graph: The graph, complete.
+        inputs: Names of the program's values that it reads.
+        outputs: Names of the program's values that it gives.
+        operations: What it computes.
+    """
+
+    graph: GraphBuilder
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceSegment:
+    """One operation that the reference executor takes, and why."""
+
+    operation: Operation
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a function runs.
+
+    Attributes:
+        function: The function, after rewrites.
+        constants: Values known before anything runs, fp16 widened.
+        segments: What runs, in order.
+        types: Types of all values by name.
+    """
+
+    function: Function
+    constants: Values
+    segments: tuple[GraphSegment | ReferenceSegment, ...]
+    types: Mapping[str, Any]
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Which executor takes each operation, weights included."""
+        rows: list[Placement] = []
+        for segment in self.segments:
+            if isinstance(segment, ReferenceSegment):
+                rows.append(Placement(segment.operation, "reference", segment.reason))
+            else:
+                rows.extend(Placement(operation, "onnx") for operation in segment.operations)
+        placed = {id(row.operation): row for row in rows}
+        return tuple(
+            placed.get(id(operation), Placement(operation, "onnx"))
+            for operation in self.function.body.operations
+            if operation.type != "const"
+        )
+
+
+def plan(function: Function, precision: Precision, *, keep_all: bool = False) -> Plan:
+    """Lowers a verified function.
+
+    Args:
+        function: The function, rewritten or not.
+        precision: Whether fp16-typed values are rounded.
+        keep_all: Whether every value becomes an output of its graph, for `trace`.
+    """
+    outputs = [named for operation in function.body.operations for named in operation.outputs]
+    types = {named.name: named.type for named in (*function.inputs, *outputs)}
+    constants: Values = {}
+    builder: GraphBuilder | None = None
+    rows: list[tuple[GraphBuilder, list[Operation]] | ReferenceSegment] = []
+    for operation in function.body.operations:
+        if _is_known(operation, constants, types):
+            evaluate(operation, function.opset, constants, precision)
+            continue
+        if builder is None:
+            builder = GraphBuilder(precision, types, constants)
+            rows.append((builder, []))
+        reason = _try(operation, function, builder)
+        if reason is None:
+            last = rows[-1]
+            if isinstance(last, tuple):
+                last[1].append(operation)
+        else:
+            rows.append(ReferenceSegment(operation, reason))
+            builder = None
+    segments = _connected([row for row in rows if not isinstance(row, tuple) or row[1]], function, keep_all)
+    read = {b for s in segments if isinstance(s, ReferenceSegment) for b in _reads(s.operation)}
+    kept = read | set(function.body.outputs)
+    remaining = constants if keep_all else {name: value for name, value in constants.items() if name in kept}
+    return Plan(function, dict(remaining), segments, types)
+
+
+def model_proto(segment: GraphSegment, types: Mapping[str, Any], name: str) -> Any:
+    """Makes the ONNX model of a segment; its inputs and outputs carry the program's names."""
+    from onnx import helper
+
+    graph = segment.graph
+    outputs = [
+        helper.make_node("Identity", [graph.value(output)], [f"{output}__out"], name=f"{output}.output")
+        for output in segment.outputs
+    ]
+    return helper.make_model(
+        helper.make_graph(
+            [*graph.nodes, *outputs],
+            name,
+            [_value_info(name, graph.inputs[name], name) for name in segment.inputs],
+            [_value_info(f"{name}__out", types[name], name) for name in segment.outputs],
+            list(graph.initializers.values()),
+        ),
+        producer_name="kewcore",
+        opset_imports=[helper.make_opsetid("", ONNX_OPSET)],
+        ir_version=IR_VERSION,
+    )
+
+
+def _value_info(tensor: str, type_: TensorType, name: str) -> Any:
+    from onnx import helper
+
+    shape = None
+    if type_.shape is not None:
+        shape = [f"{name}_{axis}" if size is None else size for axis, size in enumerate(type_.shape)]
+    return helper.make_tensor_value_info(tensor, element_type(type_.dtype), shape)
+
+
+def _try(operation: Operation, function: Function, builder: GraphBuilder) -> str | None:
+    """Lowers one operation; on failure leaves the graph as it was and returns the reason."""
+    spec = lookup(operation.type, function.opset)
+    if spec is None or operation.blocks:
+        return "control flow runs in the reference executor"
+    restore = builder.snapshot()
+    try:
+        lower(Lowering(operation, spec, builder))
+    except NoLoweringError as error:
+        restore()
+        return str(error)
+    return None
+
+
+def _is_known(operation: Operation, constants: Values, types: Mapping[str, Any]) -> bool:
+    if is_constant(operation):
+        return True
+    if operation.blocks or operation.type == "classify" or operation.type.startswith(_NEVER_FOLDED):
+        return False
+    if not all(name in constants for name in _reads(operation)):
+        return False
+    sizes = [types[output.name] for output in operation.outputs]
+    return all(
+        isinstance(t, TensorType) and t.static_shape is not None and _count(t.static_shape) <= _FOLDED_ELEMENTS
+        for t in sizes
+    )
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _reads(operation: Operation) -> set[str]:
+    own = {b for bindings in operation.arguments.values() for b in bindings if isinstance(b, str)}
+    return own | {name for block in operation.blocks for inner in block.operations for name in _reads(inner)}
+
+
+def _connected(
+    rows: list[tuple[GraphBuilder, list[Operation]] | ReferenceSegment], function: Function, keep_all: bool
+) -> tuple[GraphSegment | ReferenceSegment, ...]:
+    """Gives every graph the outputs that later segments or the function need."""
+    needed = set(function.body.outputs)
+    segments: list[GraphSegment | ReferenceSegment] = []
+    for row in reversed(rows):
+        if isinstance(row, ReferenceSegment):
+            needed |= _reads(row.operation)
+            segments.append(row)
+            continue
+        graph, operations = row
+        made = [output.name for operation in operations for output in operation.outputs]
+        outputs = tuple(name for name in made if keep_all or name in needed)
+        for name in outputs:
+            graph.value(name)
+        segments.append(GraphSegment(graph, tuple(graph.inputs), outputs, tuple(operations)))
+        needed |= set(graph.inputs)
+    return tuple(reversed(segments))

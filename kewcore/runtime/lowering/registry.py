@@ -1,0 +1,49 @@
+"""Which operations have a lowering to ONNX; each is a function of one `Lowering`."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+
+from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
+
+Lower = Callable[[Lowering], None]
+
+_lowerings: dict[str, Lower] = {}
+
+
+def lowers(*names: str) -> Callable[[Lower], Lower]:
+    """Registers the decorated function as the lowering of operations, in all their versions.
+
+    Raises:
+        ValueError: An operation has one already.
+    """
+
+    def register(function: Lower) -> Lower:
+        for name in names:
+            if name in _lowerings:
+                raise ValueError(f"operation '{name}' has a lowering already")
+            _lowerings[name] = function
+        return function
+
+    return register
+
+
+def lower(lowering: Lowering) -> None:
+    """Adds an operation to its graph.
+
+    Raises:
+        NoLoweringError: There is no lowering for it, or not for this form; the message says why.
+    """
+    _import_lowerings()
+    function = _lowerings.get(lowering.operation.type)
+    if function is None:
+        raise NoLoweringError("ONNX has no counterpart, or none is written yet")
+    function(lowering)
+
+
+@cache
+def _import_lowerings() -> None:
+    package = importlib.import_module("kewcore.runtime.lowering.ops")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")

@@ -1,0 +1,1 @@
+"""Reference kernels, one family of operations a file; importing a file registers its operations."""

@@ -1,0 +1,1 @@
+"""Reading `.mlpackage` folders without coremltools: messages, manifest, weights file, and what they say."""

@@ -1,0 +1,148 @@
+"""Reads a package into a `Package`; nothing is executed, and no size or path in it is believed unchecked."""
+
+from pathlib import Path
+from typing import Any
+
+from kewcore.artefacts import files_in
+from kewcore.errors import PackageError, UnsupportedError
+from kewcore.runtime.opset import opset_from_label
+from kewcore.runtime.program import Block, Function, NamedType, Operation, Package, Program, TensorValue, Value
+from kewcore.runtime.spec import schema
+from kewcore.runtime.spec.features import interfaces_from, metadata_from
+from kewcore.runtime.spec.manifest import inside, model_file_of
+from kewcore.runtime.spec.messages import model_class
+from kewcore.runtime.spec.values import FindWeights, type_from, value_from
+from kewcore.runtime.spec.weights import WeightsFile
+
+_MODEL_LIMIT_BYTES = 2**31 - 1
+"""Protobuf reads no message of 2 GiB or more."""
+_BLOB_PREFIX = "@model_path/"
+
+
+def read_package(path: Path) -> Package:
+    """Reads an `.mlpackage` that holds an ML Program.
+
+    Args:
+        path: The package folder.
+
+    Raises:
+        PackageError: The package is missing or malformed.
+        UnsupportedError: It holds another kind of model than an ML Program, or an opset that is not known.
+    """
+    path = Path(path)
+    model_file = model_file_of(path)
+    model = _parse(model_file)
+    kind = model.WhichOneof("Type")
+    if kind != "mlProgram":
+        kind = kind or _other_kind(model_file) or "nothing"
+        raise UnsupportedError(
+            f"'{path}' holds a model of kind '{kind}'; kewcore runs ML Programs",
+            hint="convert the original model with convert_to='mlprogram'",
+        )
+    opened: dict[str, WeightsFile] = {}
+
+    def find_weights(name: str) -> WeightsFile:
+        if not name.startswith(_BLOB_PREFIX):
+            raise PackageError(f"weights file {name!r} must start with '{_BLOB_PREFIX}'")
+        if name not in opened:
+            opened[name] = WeightsFile(inside(model_file.parent, name.removeprefix(_BLOB_PREFIX), where="the program"))
+        return opened[name]
+
+    interfaces, default = interfaces_from(model.description)
+    return Package(
+        path=path,
+        specification_version=model.specificationVersion,
+        interfaces=interfaces,
+        default_function=default,
+        metadata=metadata_from(model.description.metadata),
+        program=_program(model.mlProgram, find_weights),
+        size_bytes=sum(file.stat().st_size for file in files_in(path)),
+    )
+
+
+def _parse(model_file: Path) -> Any:
+    from google.protobuf.message import DecodeError
+
+    try:
+        size = model_file.stat().st_size
+        if size > _MODEL_LIMIT_BYTES:
+            raise PackageError(f"'{model_file}' has {size} bytes, more than a protobuf message can")
+        return model_class().FromString(model_file.read_bytes())
+    except OSError as error:
+        raise PackageError(f"cannot read '{model_file}': {error.strerror}") from error
+    except DecodeError as error:
+        raise PackageError(f"'{model_file}' is not a Core ML specification: {error}") from error
+
+
+def _other_kind(model_file: Path) -> str | None:
+    """Finds which unlisted member of the oneof in `Model` the file holds, by its field number."""
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    numbers = {field.field_number for field in UnknownFieldSet(_parse(model_file))}
+    return next((name for number, name in schema.OTHER_MODEL_KINDS.items() if number in numbers), None)
+
+
+def _program(message: Any, find_weights: FindWeights) -> Program:
+    functions = {}
+    for name, function in message.functions.items():
+        try:
+            functions[name] = _function(name, function, find_weights)
+        except (PackageError, UnsupportedError) as error:
+            error.add_note(f"in function '{name}'")
+            raise
+    if not functions:
+        raise PackageError("the program has no function")
+    return Program(message.version, functions)
+
+
+def _function(name: str, message: Any, find_weights: FindWeights) -> Function:
+    opset = opset_from_label(message.opset)
+    if message.opset not in message.block_specializations:
+        raise PackageError(f"the function says opset '{message.opset}', but has no block for it")
+    return Function(
+        name=name,
+        inputs=_named_types(message.inputs),
+        opset=opset,
+        body=_block(message.block_specializations[message.opset], find_weights),
+    )
+
+
+def _block(message: Any, find_weights: FindWeights) -> Block:
+    return Block(
+        inputs=_named_types(message.inputs),
+        operations=tuple(_operation(operation, find_weights) for operation in message.operations),
+        outputs=tuple(message.outputs),
+    )
+
+
+def _operation(message: Any, find_weights: FindWeights) -> Operation:
+    outputs = ", ".join(output.name for output in message.outputs)
+    try:
+        attributes = {key: value_from(value, find_weights) for key, value in sorted(message.attributes.items())}
+        return Operation(
+            type=message.type,
+            name=_own_name(attributes.get("name")) or outputs,
+            inputs={
+                key: tuple(
+                    binding.name if binding.WhichOneof("binding") == "name" else value_from(binding.value, find_weights)
+                    for binding in argument.arguments
+                )
+                for key, argument in sorted(message.inputs.items())
+            },
+            attributes=attributes,
+            outputs=_named_types(message.outputs),
+            blocks=tuple(_block(block, find_weights) for block in message.blocks),
+        )
+    except (PackageError, UnsupportedError) as error:
+        error.add_note(f"in op '{outputs}' ({message.type})")
+        raise
+
+
+def _own_name(value: Value | None) -> str | None:
+    if isinstance(value, TensorValue) and value.storage.problem(value.type) is None:
+        return str(value.numpy()[()]) if value.type.shape == () else None
+    return None
+
+
+def _named_types(messages: Any) -> tuple[NamedType, ...]:
+    return tuple(NamedType(message.name, type_from(message.type)) for message in messages)

@@ -1,0 +1,255 @@
+"""Checks a whole program before its first operation runs, and reports all problems at once.
+
+What is checked: operations are known at the program's opset; required inputs are there and no unknown ones; names are
+defined before they are used, once; constants can be read; element types and shapes agree with the rules that stand
+beside each operation in the registry; outputs exist and answer to the model's description.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kewcore.errors import KewError, PackageError
+from kewcore.runtime.opset import Opset
+from kewcore.runtime.program import (
+    Binding,
+    CollectionValue,
+    Function,
+    Interface,
+    ListType,
+    Operation,
+    Package,
+    TensorType,
+    TensorValue,
+    ValueType,
+    element_count,
+)
+from kewcore.runtime.registry import OpSpec, Shape, StaticArguments, UnknownShapeError, as_scalar_or_array, lookup
+
+_TENSOR_LIMIT_BYTES = 1 << 32
+"""No tensor of a program may claim more; a crafted shape must not take the machine's memory."""
+_SMALL_ELEMENTS = 1 << 16
+"""Constants up to this size are read for shape rules."""
+_SHOWN_PROBLEMS = 50
+
+
+@dataclass
+class _Scope:
+    """Names that are defined so far, and the constants among them."""
+
+    types: dict[str, ValueType] = field(default_factory=dict)
+    constants: dict[str, Binding] = field(default_factory=dict)
+
+
+def verify(package: Package, function_name: str) -> None:
+    """Checks one function of a package.
+
+    Raises:
+        PackageError: It has problems; the message lists them, one a line.
+    """
+    function = package.program.functions.get(function_name)
+    if function is None:
+        raise PackageError(
+            f"'{package.path}' has no function '{function_name}', only {', '.join(sorted(package.program.functions))}"
+        )
+    problems = list(_function_problems(function, package.interfaces.get(function_name)))
+    if problems:
+        shown = problems[:_SHOWN_PROBLEMS]
+        rest = [f"… and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
+        lines = "\n".join(f"  - {line}" for line in [*shown, *rest])
+        raise PackageError(
+            f"'{package.path}' is not a valid program, {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}",
+            hint="make the package again with a tool that checks what it writes, such as coremltools",
+        )
+
+
+def _function_problems(function: Function, interface: Interface | None) -> Iterator[str]:
+    scope = _Scope()
+    for named in function.inputs:
+        if named.name in scope.types:
+            yield f"input '{named.name}' is there twice"
+        scope.types[named.name] = named.type
+        yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
+    for operation in function.body.operations:
+        yield from (f"{operation}: {problem}" for problem in _operation_problems(operation, function.opset, scope))
+        for output in operation.outputs:
+            if output.name in scope.types:
+                yield f"{operation}: its output '{output.name}' is defined already"
+            scope.types[output.name] = output.type
+    for name in function.body.outputs:
+        if name not in scope.types:
+            yield f"output '{name}' is never computed"
+    if interface is not None:
+        known = {named.name for named in function.inputs}
+        for feature in interface.inputs:
+            if feature.name not in known:
+                yield f"the description has input '{feature.name}', the program has not"
+        for feature in interface.outputs:
+            if feature.name not in function.body.outputs:
+                yield f"the description has output '{feature.name}', the program has not"
+
+
+def _operation_problems(operation: Operation, opset: Opset, scope: _Scope) -> Iterator[str]:
+    arguments = operation.arguments
+    for output in operation.outputs:
+        yield from (f"output '{output.name}': {problem}" for problem in _type_problems(output.type))
+    undefined = [
+        f"input '{parameter}' refers to '{binding}', which is not defined before"
+        for parameter, bindings in arguments.items()
+        for binding in bindings
+        if isinstance(binding, str) and binding not in scope.types
+    ]
+    yield from undefined
+    broken = [
+        f"input '{parameter}': {problem}"
+        for parameter, bindings in arguments.items()
+        for binding in bindings
+        if not isinstance(binding, str)
+        for problem in _value_problems(binding)
+    ]
+    yield from broken
+    spec = lookup(operation.type, opset)
+    if spec is None:
+        yield _unknown_op(operation.type, opset)
+        return
+    misfits = list(_parameter_problems(spec, arguments))
+    yield from misfits
+    if operation.type == "const":
+        yield from _remember_constant(operation, scope)
+        return
+    if undefined or broken or misfits:
+        return
+    types = _argument_types(arguments, scope)
+    mistyped = list(_type_rule_problems(spec, types, operation))
+    yield from mistyped
+    if spec.shape_rule is not None and not mistyped:
+        yield from _shape_problems(spec, operation, types, scope)
+
+
+def _unknown_op(name: str, opset: Opset) -> str:
+    newest = lookup(name, max(Opset))
+    if newest is not None:
+        return f"operation '{name}' comes with {newest.since.ios}, but the program says {opset.ios}"
+    return f"operation '{name}' is not known at {opset.ios}"
+
+
+def _parameter_problems(spec: OpSpec, arguments: Mapping[str, tuple[Binding, ...]]) -> Iterator[str]:
+    for parameter, required in spec.parameters.items():
+        if required and not arguments.get(parameter):
+            yield f"input '{parameter}' is missing"
+    for parameter, bindings in arguments.items():
+        if parameter not in spec.parameters:
+            yield f"input '{parameter}' is not known; known: {', '.join(spec.parameters)}"
+        elif len(bindings) != 1 and parameter not in spec.variadic:
+            yield f"input '{parameter}' takes one value, got {len(bindings)}"
+
+
+def _remember_constant(operation: Operation, scope: _Scope) -> Iterator[str]:
+    for value in operation.arguments.get("val", ()):
+        if isinstance(value, str) or len(operation.outputs) != 1:
+            yield "a constant needs a value and one output"
+        elif value.type != operation.outputs[0].type:
+            yield f"its value has type {value.type}, its output {operation.outputs[0].type}"
+        else:
+            scope.constants[operation.outputs[0].name] = value
+
+
+def _type_problems(type_: ValueType) -> Iterator[str]:
+    if isinstance(type_, TensorType) and (shape := type_.static_shape) is not None:
+        size_bytes = element_count(shape) * type_.dtype.numpy.itemsize
+        if size_bytes > _TENSOR_LIMIT_BYTES:
+            yield f"{type_} would take {size_bytes} bytes, more than the limit of {_TENSOR_LIMIT_BYTES}"
+    if isinstance(type_, ListType):
+        yield from _type_problems(type_.element)
+
+
+def _value_problems(value: TensorValue | CollectionValue) -> Iterator[str]:
+    if isinstance(value, TensorValue):
+        yield from _type_problems(value.type)
+        if problem := value.storage.problem(value.type):
+            yield problem
+        return
+    for item in value.items:
+        yield from _value_problems(item)
+
+
+def _argument_types(arguments: Mapping[str, tuple[Binding, ...]], scope: _Scope) -> dict[str, tuple[ValueType, ...]]:
+    return {
+        parameter: tuple(scope.types[b] if isinstance(b, str) else b.type for b in bindings)
+        for parameter, bindings in arguments.items()
+    }
+
+
+def _type_rule_problems(
+    spec: OpSpec, types: Mapping[str, tuple[ValueType, ...]], operation: Operation
+) -> Iterator[str]:
+    for parameter, accepted in spec.accepts.items():
+        for type_ in types.get(parameter, ()):
+            if not isinstance(type_, TensorType):
+                yield f"input '{parameter}' must be a tensor, got {type_}"
+            elif type_.dtype not in accepted:
+                names = ", ".join(sorted(dtype.value for dtype in accepted))
+                yield f"input '{parameter}' must be of {names}, got {type_.dtype.value}"
+    like = types.get(spec.result_like or "", ())
+    if like and isinstance(like[0], TensorType):
+        for output in operation.outputs:
+            if isinstance(output.type, TensorType) and output.type.dtype is not like[0].dtype:
+                yield (
+                    f"output '{output.name}' must be of {like[0].dtype.value} as '{spec.result_like}' is, "
+                    f"got {output.type.dtype.value}"
+                )
+
+
+def _shape_problems(
+    spec: OpSpec, operation: Operation, types: Mapping[str, tuple[ValueType, ...]], scope: _Scope
+) -> Iterator[str]:
+    arguments = StaticArguments(
+        {parameter: tuple(_shape_of(type_) for type_ in row) for parameter, row in types.items()},
+        dict(_small_constants(operation, scope)),
+    )
+    try:
+        inferred = spec.shape_rule(arguments) if spec.shape_rule else None
+    except UnknownShapeError:
+        return
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError, ArithmeticError) as error:
+        yield str(error) or type(error).__name__
+        return
+    if inferred is None:
+        return
+    if len(inferred) != len(operation.outputs):
+        yield f"it has {len(inferred)} results, but {len(operation.outputs)} outputs are declared"
+        return
+    for output, shape in zip(operation.outputs, inferred, strict=True):
+        declared = _shape_of(output.type)
+        if not _compatible(declared, shape):
+            yield f"output '{output.name}' is declared as {_text(declared)}, but its shape is {_text(shape)}"
+
+
+def _small_constants(operation: Operation, scope: _Scope) -> Iterator[tuple[str, Any]]:
+    for parameter, bindings in operation.arguments.items():
+        binding = scope.constants.get(bindings[0]) if isinstance(bindings[0], str) else bindings[0]
+        if isinstance(binding, TensorValue) and len(bindings) == 1:
+            shape = binding.type.static_shape
+            if shape is not None and element_count(shape) <= _SMALL_ELEMENTS:
+                try:
+                    yield parameter, as_scalar_or_array(binding.numpy())
+                except KewError:
+                    continue
+        elif isinstance(binding, CollectionValue):
+            yield parameter, binding.items
+
+
+def _shape_of(type_: ValueType) -> Shape | None:
+    return type_.shape if isinstance(type_, TensorType) else None
+
+
+def _compatible(declared: Shape | None, inferred: Shape | None) -> bool:
+    if declared is None or inferred is None:
+        return True
+    if len(declared) != len(inferred):
+        return False
+    return all(a == b or a is None or b is None for a, b in zip(declared, inferred, strict=True))
+
+
+def _text(shape: Shape | None) -> str:
+    return "[*]" if shape is None else f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
