@@ -1,5 +1,6 @@
 """Options that mean the same in every command."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,3 +30,19 @@ Data = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and count them.")]
+
+
+class ExecutorName(StrEnum):
+    """What `--executor` takes; see kewcore.runtime.load."""
+
+    AUTO = "auto"
+    REFERENCE = "reference"
+    ONNX = "onnx"
+
+
+Executor = Annotated[
+    ExecutorName,
+    typer.Option(
+        "--executor", help="What runs packages: NumPy by the specification, or ONNX Runtime where it is installed."
+    ),
+]
