@@ -50,13 +50,14 @@ def learning_rate(step: int, recipe: TrainingRecipe) -> float:
 class TrainingStep:
     """One network's training on the default device: gradient, update and validation as compiled functions."""
 
-    def __init__(self, network: Network, state: TrainingState, seed: int) -> None:
+    def __init__(self, network: Network, state: TrainingState, seed: int | None) -> None:
         """Puts the state into TensorFlow variables and prepares the functions.
 
         Args:
             network: What to train.
             state: Where to start.
-            seed: Seed of the dropout; a mask depends on seed, step and place in the batch only.
+            seed: Seed of the dropout, whose masks depend on seed, step and place in the batch only; None trains
+                without dropout.
         """
         tf = self._tf = import_tensorflow()
         self._network = network
@@ -118,7 +119,7 @@ class TrainingStep:
                 tf.constant(pixels[part]),
                 tf.constant(labels[part]),
                 tf.constant(factors[part]),
-                tf.constant([self._seed, self._steps * 4096 + start], tf.int32),
+                tf.constant([self._seed or 0, self._steps * 4096 + start], tf.int32),
                 tf.constant(start == 0),
             )
             loss += float(part_loss)
@@ -136,7 +137,7 @@ class TrainingStep:
         tf = self._tf
         image = tf.cast(pixels, tf.float32)[..., tf.newaxis]
         with tf.GradientTape() as tape:
-            logits = self._network.logits([tf.convert_to_tensor(w) for w in self._weights], image, dropout_seed)
+            logits = self._network.logits(self._weights, image, None if self._seed is None else dropout_seed)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             loss = tf.reduce_sum(losses * factors)
         found = tape.gradient(loss, self._weights)
