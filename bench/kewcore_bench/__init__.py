@@ -1,1 +1,1 @@
-"""Measurement, statistics, gates and reports."""
+"""Measurement of packages against their references: latency, parity, gates, and the report."""

@@ -1,0 +1,141 @@
+"""What is to be benched: packages, and the runs that they came from."""
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kewcore.artefacts import sha256_file
+from kewcore.errors import PackageError, RunError
+from kewcore.training.run import load_run
+from kewcore_bench.sources import ImageSource, data_recipe
+from kewcore_export.sidecar import PACKAGE_SUFFIX, load_sidecar
+
+PACKAGES_FOLDER = Path("packages")
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a bench needs to know of a run.
+
+    Attributes:
+        folder: Where it lies.
+        recipe: Name of its recipe.
+        variant: `original` or `synthetic`.
+        source: The images that it is judged by.
+        model_sha256: Of `model.keras`.
+    """
+
+    folder: Path
+    recipe: str
+    variant: str
+    source: ImageSource
+    model_sha256: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A package to be benched.
+
+    Attributes:
+        path: The package.
+        mode: Its compression mode.
+        float32_bytes: What its weights take in float32.
+        run: Where it came from.
+    """
+
+    path: Path
+    mode: str
+    float32_bytes: int
+    run: RunFacts
+
+
+def newest_packages(folder: Path = PACKAGES_FOLDER) -> list[Path]:
+    """Finds the packages of the recipe that was exported last, all its variants and modes.
+
+    Raises:
+        PackageError: There is no package with a sidecar.
+    """
+    found = {path: load_sidecar(path).run.recipe for path in sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))}
+    if not found:
+        raise PackageError(
+            f"there is no package in '{folder}'", hint="export one first: kewcore export; or give the path of a package"
+        )
+    newest = max(found, key=lambda path: (path.with_suffix(".json").stat().st_mtime_ns, path.name))
+    return [path for path, recipe in found.items() if recipe == found[newest]]
+
+
+def candidate(package: Path) -> Candidate:
+    """Looks up a package's sidecar and run.
+
+    Raises:
+        PackageError: The package or its sidecar is missing, or its run has been trained anew since the export.
+        RunError: The run is missing or damaged.
+    """
+    if not package.is_dir():
+        raise PackageError(f"no package at '{package}': expected a folder ending in {PACKAGE_SUFFIX}")
+    sidecar = load_sidecar(package)
+    try:
+        run = run_facts(Path(os.path.normpath(package.parent / sidecar.run.path)))
+    except RunError as error:
+        error.add_note(f"the sidecar of '{package}' says that it was exported from that run")
+        raise
+    if run.model_sha256 != sidecar.run.model_sha256:
+        raise PackageError(
+            f"package '{package}' was exported from another model than run '{run.folder}' holds now "
+            f"(sha256 {sidecar.run.model_sha256[:12]}…, now {run.model_sha256[:12]}…)",
+            hint="export it again: kewcore export",
+        )
+    return Candidate(package, sidecar.mode, sidecar.float32_bytes, run)
+
+
+def run_facts(folder: Path) -> RunFacts:
+    """Reads `run.json` of a run.
+
+    Raises:
+        RunError: There is no finished run in the folder, or its `run.json` lacks something.
+    """
+    run = load_run(folder)
+    try:
+        return RunFacts(
+            folder=folder,
+            recipe=run.recipe,
+            variant=run.variant,
+            source=ImageSource(
+                wanted_by=folder,
+                data=data_recipe(
+                    run.recipe,
+                    run.class_names,
+                    height=int(run.input["height"]),
+                    width=int(run.input["width"]),
+                    resize=run.input["resize"],
+                ),
+                class_names=run.class_names,
+                dataset=Path(run.dataset["path"]),
+                fingerprint=str(run.dataset["fingerprint"]),
+            ),
+            model_sha256=sha256_file(folder / "model.keras"),
+        )
+    except FileNotFoundError as error:
+        raise RunError(f"run '{folder}' holds no model.keras", hint="train it again: kewcore train") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"'{folder / 'run.json'}' is damaged: {error}", hint="train this variant again with --restart"
+        ) from error
+
+
+def history(run: Path) -> dict[str, tuple[float, ...]]:
+    """Reads the columns of a run's `history.csv`; empty where there is none.
+
+    Raises:
+        RunError: The file is not a table of numbers.
+    """
+    path = run / "history.csv"
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            head, *table = csv.reader(stream)
+        return {name: tuple(float(row[index]) for row in table) for index, name in enumerate(head)}
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise RunError(f"'{path}' is not a table of numbers: {error}") from error

@@ -1,0 +1,91 @@
+"""Facts about the machine that figures were taken on: no latency is worth anything without them."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+LIBRARIES = ("tensorflow", "keras", "coremltools", "onnx", "onnxruntime", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The machine and the libraries of a measurement.
+
+    Attributes:
+        system: Such as `Linux`.
+        system_release: Version of the kernel or the system.
+        machine: Instruction set, such as `x86_64`.
+        cpu: Model name of the processor, as the system gives it.
+        cores: Logical cores that this process may use.
+        memory_bytes: Physical memory; None where the system does not say.
+        python: Version of Python.
+        libraries: Versions by distribution name; what is not installed is left out.
+    """
+
+    system: str
+    system_release: str
+    machine: str
+    cpu: str
+    cores: int
+    memory_bytes: int | None
+    python: str
+    libraries: Mapping[str, str]
+
+    @property
+    def note(self) -> str:
+        """The sentence that goes with every latency."""
+        where = f"{self.system}, {self.machine}, {self.cpu}, {self.cores} cores"
+        return f"latency on this host ({where}), not a device figure"
+
+
+def host_facts() -> HostFacts:
+    """Describes this machine and the installed libraries."""
+    return HostFacts(
+        system=platform.system(),
+        system_release=platform.release(),
+        machine=platform.machine(),
+        cpu=_cpu_model(),
+        cores=usable_cores(),
+        memory_bytes=_memory_bytes(),
+        python=platform.python_version(),
+        libraries={name: version for name in LIBRARIES if (version := _version(name))},
+    )
+
+
+def usable_cores() -> int:
+    """Counts the logical cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.partition(":")[2].strip()
+    elif sys.platform == "darwin":
+        import subprocess
+
+        answer = subprocess.run(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True)
+        if answer.returncode == 0 and answer.stdout.strip():
+            return answer.stdout.strip()
+    return platform.processor() or "unknown processor"
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None

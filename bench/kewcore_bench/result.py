@@ -1,0 +1,149 @@
+"""What a bench found, as frozen values: the report, the tables, the gates and the JSON are made from these alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.parity.agreement import ParityMetrics
+from kewcore.parity.classification import ClassificationMetrics
+from kewcore_bench.hosts import HostFacts
+from kewcore_bench.latency import Latency, LatencyOptions, LatencyRatio
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """The images of a bench.
+
+    Attributes:
+        path: Folder of the dataset.
+        fingerprint: SHA-256 over its files, classes and split.
+        split: Part that was used.
+        images: How many of its images were used.
+        available: How many it has.
+        stand_in: True for the built-in sample set, whose figures say nothing about real photographs.
+        class_counts: Images used, by class.
+    """
+
+    path: Path
+    fingerprint: str
+    split: str
+    images: int
+    available: int
+    stand_in: bool
+    class_counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one classifier thinks of one image.
+
+    Attributes:
+        name: `TensorFlow`, or the package's mode.
+        class_name: Its top class.
+        probability: Of that class.
+    """
+
+    name: str
+    class_name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image of the gallery.
+
+    Attributes:
+        file: Its file.
+        label: Its true class.
+        opinions: The reference's first, then the packages'.
+        thumbnail: uint8 `[h, w]`, for the report; not part of the JSON.
+    """
+
+    file: Path
+    label: str
+    opinions: tuple[Opinion, ...]
+    thumbnail: NDArray[np.uint8] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class PackageResult:
+    """One package beside its reference.
+
+    Attributes:
+        name: Folder name without `.mlpackage`.
+        path: The package.
+        sha256: Of its tree of files.
+        mode: Such as `int8`.
+        size_bytes: All its files.
+        float32_ratio: Size over that of the float32 weights.
+        metrics: On the labelled images.
+        parity: With the reference on the same images.
+        disagreement_files: The images behind `parity.disagreements`.
+        latency: On this host; None when it was not measured.
+        latency_ratio: Over the reference's latency, paired by round.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    mode: str
+    size_bytes: int
+    float32_ratio: float
+    metrics: ClassificationMetrics
+    parity: ParityMetrics
+    disagreement_files: tuple[Path, ...]
+    latency: Latency | None
+    latency_ratio: LatencyRatio | None
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """The packages of one run.
+
+    Attributes:
+        recipe: Name of the run's recipe.
+        variant: `original` or `synthetic`.
+        run: Folder of the run.
+        model_sha256: Of its `model.keras`.
+        float32_bytes: Size of its weights in float32.
+        metrics: The reference on the labelled images.
+        latency: Of the reference on this host; None when it was not measured.
+        packages: In the order asked for.
+        gallery: Images with everyone's opinion, disagreements first.
+        history: Columns of the run's `history.csv`, by name; empty where there is none.
+    """
+
+    recipe: str
+    variant: str
+    run: Path
+    model_sha256: str
+    float32_bytes: int
+    metrics: ClassificationMetrics
+    latency: Latency | None
+    packages: tuple[PackageResult, ...]
+    gallery: tuple[Sample, ...]
+    history: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Everything that one `kewcore bench` found.
+
+    Attributes:
+        created: Date and time of the measurement, ISO 8601, UTC.
+        kewcore_version: What measured.
+        host: Where.
+        dataset: On what.
+        latency_options: How latency was measured; None when it was not.
+        variants: One entry a run.
+    """
+
+    created: str
+    kewcore_version: str
+    host: HostFacts
+    dataset: DatasetFacts
+    latency_options: LatencyOptions | None
+    variants: tuple[VariantResult, ...]

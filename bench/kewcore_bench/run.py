@@ -1,0 +1,198 @@
+"""One bench from end to end: probabilities of everyone, then latency in interleaved rounds, run by run."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore import __version__
+from kewcore.artefacts import Artefact, describe
+from kewcore.console import progress
+from kewcore.parity.agreement import compare
+from kewcore.parity.classification import evaluate
+from kewcore.runtime.loading import ExecutorChoice
+from kewcore_bench import latency as latencies
+from kewcore_bench.candidates import Candidate, RunFacts, history
+from kewcore_bench.engine_process import EngineProcess, running_engine
+from kewcore_bench.engines import EngineSpec
+from kewcore_bench.gallery import samples
+from kewcore_bench.hosts import host_facts, usable_cores
+from kewcore_bench.images import LabelledImages, pixel_file
+from kewcore_bench.latency import Latency, LatencyOptions
+from kewcore_bench.parity_run import cached, classify, keep, reference_key
+from kewcore_bench.result import BenchResult, PackageResult, VariantResult
+from kewcore_bench.schema import to_object
+from kewcore_export.sidecar import update_parity
+
+REFERENCE = "TensorFlow"
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """How to bench.
+
+    Attributes:
+        executor: Of packages: `auto`, `reference` or `onnx`.
+        threads: Threads of every engine; None takes all cores.
+        rounds: Interleaved rounds of latency; 0 measures none.
+        predicts: Timed predictions of an engine in a round.
+        cache: Folder in which reference probabilities are kept; None keeps none.
+        seed: Of the order of rounds and of bootstraps.
+    """
+
+    executor: ExecutorChoice = "auto"
+    threads: int | None = None
+    rounds: int = 15
+    predicts: int = 5
+    cache: Path | None = None
+    seed: int = 0
+
+
+def run_bench(
+    candidates: Sequence[Candidate], images: LabelledImages, options: BenchOptions | None = None
+) -> BenchResult:
+    """Measures packages against their references.
+
+    Args:
+        candidates: Packages; those of one run are benched together.
+        images: What they are judged by.
+        options: How.
+
+    Raises:
+        KewError: A model cannot be loaded or run; nothing has been written then but cached probabilities.
+    """
+    chosen = options or BenchOptions()
+    threads = chosen.threads or usable_cores()
+    by_run: dict[Path, list[Candidate]] = {}
+    for one in candidates:
+        by_run.setdefault(one.run.folder.resolve(), []).append(one)
+    timing = LatencyOptions(threads, chosen.rounds, chosen.predicts, chosen.seed) if chosen.rounds else None
+    with pixel_file(images.pixels) as pixels:
+        variants = tuple(_variant(group, images, pixels, chosen, threads, timing) for group in by_run.values())
+    return BenchResult(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        kewcore_version=__version__,
+        host=host_facts(),
+        dataset=images.facts,
+        latency_options=timing,
+        variants=variants,
+    )
+
+
+def record_parity(result: BenchResult) -> list[Artefact]:
+    """Puts the measured parity of every package into its sidecar.
+
+    Raises:
+        PackageError: A sidecar is gone.
+        StorageError: A sidecar cannot be written.
+    """
+    return [
+        update_parity(
+            package.path,
+            {
+                "measured": result.created,
+                "kewcore_version": result.kewcore_version,
+                "images": result.dataset.images,
+                "dataset_fingerprint": result.dataset.fingerprint,
+                "stand_in": result.dataset.stand_in,
+                "top1_agreement": package.parity.top1_agreement,
+                **{key: value for key, value in to_object(package.parity).items() if key != "disagreements"},
+            },
+        )
+        for variant in result.variants
+        for package in variant.packages
+    ]
+
+
+def _variant(
+    group: Sequence[Candidate],
+    images: LabelledImages,
+    pixels: Path,
+    options: BenchOptions,
+    threads: int,
+    timing: LatencyOptions | None,
+) -> VariantResult:
+    run = group[0].run
+    key = reference_key(run.model_sha256, images.pixels, metadata.version("tensorflow"))
+    kept = cached(options.cache, key, len(images.class_names))
+    reference_spec = EngineSpec("tensorflow", run.folder, "auto", threads)
+    names = _names(group)
+    specs = {
+        name: EngineSpec("package", one.path, options.executor, threads) for name, one in zip(names, group, strict=True)
+    }
+    with ExitStack() as stack:
+        engines: dict[str, EngineProcess] = {}
+        if timing is not None or kept is None:
+            engines[REFERENCE] = stack.enter_context(running_engine(reference_spec, pixels))
+        reference = kept if kept is not None else _classify(engines[REFERENCE], REFERENCE, run, images)
+        keep(options.cache, key, reference)
+        opinions = {REFERENCE: reference}
+        for name, spec in specs.items():
+            if timing is None:
+                with running_engine(spec, pixels) as engine:
+                    opinions[name] = _classify(engine, name, run, images)
+            else:
+                engines[name] = stack.enter_context(running_engine(spec, pixels))
+                opinions[name] = _classify(engines[name], name, run, images)
+        timed = _timed(engines, run, timing) if timing is not None else {}
+    return VariantResult(
+        recipe=run.recipe,
+        variant=run.variant,
+        run=run.folder,
+        model_sha256=run.model_sha256,
+        float32_bytes=group[0].float32_bytes,
+        metrics=evaluate(images.labels, reference, images.class_names),
+        latency=timed.get(REFERENCE),
+        packages=tuple(
+            _package(one, images, reference, opinions[name], timed.get(name), timed.get(REFERENCE), options.seed)
+            for name, one in zip(names, group, strict=True)
+        ),
+        gallery=samples(images, opinions),
+        history=history(run.folder),
+    )
+
+
+def _names(group: Sequence[Candidate]) -> list[str]:
+    """Names packages by their modes where these tell them apart, by their paths otherwise."""
+    modes = [one.mode for one in group]
+    return modes if len(set(modes)) == len(modes) else [str(one.path) for one in group]
+
+
+def _classify(engine: EngineProcess, name: str, run: RunFacts, images: LabelledImages) -> NDArray[np.float32]:
+    return classify(engine, f"{run.variant} {name}", len(images.labels), images.class_names)
+
+
+def _timed(engines: Mapping[str, EngineProcess], run: RunFacts, timing: LatencyOptions) -> dict[str, Latency]:
+    with progress(f"{run.variant} latency", timing.rounds * len(engines), "turns") as advance:
+        return latencies.measure(engines, timing, advance)
+
+
+def _package(
+    one: Candidate,
+    images: LabelledImages,
+    reference: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    latency: Latency | None,
+    reference_latency: Latency | None,
+    seed: int,
+) -> PackageResult:
+    parity = compare(reference, probabilities, images.labels, seed=seed)
+    artefact = describe(one.path)
+    return PackageResult(
+        name=one.path.stem,
+        path=one.path,
+        sha256=artefact.sha256,
+        mode=one.mode,
+        size_bytes=artefact.size_bytes,
+        float32_ratio=artefact.size_bytes / one.float32_bytes,
+        metrics=evaluate(images.labels, probabilities, images.class_names),
+        parity=parity,
+        disagreement_files=tuple(images.files[index] for index in parity.disagreements),
+        latency=latency,
+        latency_ratio=latencies.ratio(latency, reference_latency, seed) if latency and reference_latency else None,
+    )

@@ -1,0 +1,136 @@
+"""The result as rows of text: one table a variant, the same on the terminal, in Markdown and in the report."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from kewcore.parity.intervals import Interval
+from kewcore_bench.gates import Verdict
+from kewcore_bench.result import BenchResult, PackageResult, VariantResult
+
+COLUMNS = (
+    "package",
+    "size",
+    "of float32",
+    "accuracy",
+    "agreement [95 %]",
+    "max |Δp|",
+    "logit SNR",
+    "latency, ms (p95)",
+    "latency ratio [95 %]",
+)
+GATE_COLUMNS = ("package", "gate", "threshold", "value", "95 % interval", "verdict")
+_NONE = "–"
+
+
+def title(result: BenchResult, variant: VariantResult) -> str:
+    """Names a variant's table: what was measured, on how many images, and that a stand-in is one."""
+    stand_in = " of the built-in sample set, a stand-in for real photographs" if result.dataset.stand_in else ""
+    return f"{variant.recipe} {variant.variant}: {result.dataset.images} {result.dataset.split} images{stand_in}"
+
+
+def rows(variant: VariantResult) -> list[list[str]]:
+    """Writes the reference as the first row and each package as one of the others; columns are `COLUMNS`."""
+    latency = variant.latency
+    reference = [
+        "TensorFlow reference",
+        megabytes(variant.float32_bytes),
+        "1.000",
+        percent(variant.metrics.accuracy),
+        _NONE,
+        _NONE,
+        _NONE,
+        f"{latency.median_ms:.1f} ({latency.p95_ms:.1f})" if latency else _NONE,
+        "1.00" if latency else _NONE,
+    ]
+    return [reference, *(_package_row(package) for package in variant.packages)]
+
+
+def gate_rows(verdicts: Iterable[Verdict]) -> list[list[str]]:
+    """Writes verdicts as rows; columns are `GATE_COLUMNS`."""
+    return [
+        [
+            one.package,
+            one.gate,
+            f"{one.threshold:g}",
+            f"{one.value:.4g}",
+            f"{one.interval.low:.4g} … {one.interval.high:.4g}" if one.interval else _NONE,
+            "held" if one.held else "MISSED",
+        ]
+        for one in verdicts
+    ]
+
+
+def notes(result: BenchResult) -> list[str]:
+    """Sentences that belong under every table."""
+    said = []
+    if result.latency_options is not None:
+        options = result.latency_options
+        threads = f"{options.threads} thread{'' if options.threads == 1 else 's'}"
+        said.append(
+            f"Latency is the median, p95 in brackets: {result.host.note}; one image at a time, {threads}, "
+            f"{options.rounds} interleaved rounds of {options.predicts}, each engine in a process of its own; "
+            "ratio to TensorFlow within a round."
+        )
+    said.append(
+        "Intervals are 95 %: Wilson for agreement, bootstrap over rounds for the ratio. Logit SNR is taken on "
+        "log-probabilities centred by row, since outputs are softmaxed."
+    )
+    if result.dataset.stand_in:
+        said.append("The sample set is a stand-in: its accuracies say nothing about real photographs.")
+    if result.dataset.images < result.dataset.available:
+        said.append(f"{result.dataset.images} of {result.dataset.available} images were used.")
+    return said
+
+
+def markdown(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
+    """Writes the whole result as Markdown."""
+    parts = [f"# kewcore bench, {result.created}"]
+    for variant in result.variants:
+        parts += [f"## {title(result, variant)}", _markdown_table(COLUMNS, rows(variant))]
+    parts += notes(result)
+    if verdicts:
+        parts += ["## Gates", _markdown_table(GATE_COLUMNS, gate_rows(verdicts), left=2)]
+    return "\n\n".join(parts) + "\n"
+
+
+def megabytes(size_bytes: int) -> str:
+    """Writes a size in megabytes of 10⁶ bytes, or in kilobytes below one."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.1f} kB"
+
+
+def percent(share: float) -> str:
+    """Writes a share of 1 as a percentage with one decimal; 100.0 % only when it is all."""
+    text = f"{100 * share:.1f}"
+    return f"{'>99.9' if text == '100.0' and share < 1 else text} %"
+
+
+def decibels(value: float) -> str:
+    """Writes a ratio in decibels; equal outputs have an infinite one."""
+    return f"{value:.1f} dB" if math.isfinite(value) else "equal"
+
+
+def _package_row(package: PackageResult) -> list[str]:
+    parity, latency, ratio = package.parity, package.latency, package.latency_ratio
+    return [
+        package.name,
+        megabytes(package.size_bytes),
+        f"{package.float32_ratio:.3f}",
+        percent(package.metrics.accuracy),
+        f"{percent(parity.top1_agreement)} {_percents(parity.top1_agreement_interval)}",
+        f"{parity.max_abs_dp:.1e}",
+        decibels(parity.logit_snr_db),
+        f"{latency.median_ms:.1f} ({latency.p95_ms:.1f})" if latency else _NONE,
+        f"{ratio.median:.2f} [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio else _NONE,
+    ]
+
+
+def _percents(interval: Interval) -> str:
+    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _markdown_table(columns: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:
+    def line(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rule = "|" + "|".join("---" if index < left else "---:" for index in range(len(columns))) + "|"
+    return "\n".join([line(columns), rule, *map(line, body)])

@@ -1,0 +1,121 @@
+"""One engine in a process of its own: `python -m kewcore_bench.worker REQUEST`; started by `engine_process` alone.
+
+Thread pools of two engines in one process spin against each other, and the memory of one would count for the other.
+REQUEST is a JSON object: kind, path, executor and threads of an `EngineSpec`, and `pixels`, a `.npy` file of uint8
+`[N, H, W]`. The parent writes one command a line to stdin and reads JSON objects, one a line, from stdout:
+
+    (at the start)            {"event": "loaded", "label", "class_names", "import_ms", "load_ms", "first_predict_ms"}
+    time WARM_UP COUNT        {"event": "timed", "latencies_ms": [COUNT numbers]}
+    memory                    {"event": "memory", "peak_memory_bytes"}
+    probabilities OUT.npy     {"event": "progress", "images"} … and {"event": "done"}
+    (any failure)             {"event": "error", "type", "message", "hint", "notes"}, and the process ends
+
+The process ends with its stdin.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.console import set_verbosity
+from kewcore.errors import KewError
+from kewcore_bench.engines import Engine, EngineSpec, import_libraries, load_engine
+
+_IMAGES_A_STEP = 32
+
+
+def main() -> None:
+    """Serves one engine until stdin ends."""
+    replies = _claim_stdout()
+    set_verbosity("quiet")  # The parent shows the progress of all workers.
+    try:
+        _serve(json.loads(sys.argv[1]), replies)
+    except KewError as error:
+        notes = list(getattr(error, "__notes__", ()))
+        _reply(replies, event="error", type=type(error).__name__, message=error.message, hint=error.hint, notes=notes)
+        sys.exit(1)
+
+
+def _serve(request: Mapping[str, Any], replies: TextIO) -> None:
+    spec = EngineSpec(request["kind"], Path(request["path"]), request["executor"], request["threads"])
+    images = np.load(request["pixels"], mmap_mode="r", allow_pickle=False)
+    first = np.array(images[:1])
+    started = time.perf_counter()
+    import_libraries(spec)
+    imported = time.perf_counter()
+    engine = load_engine(spec)
+    loaded = time.perf_counter()
+    engine.predict_one(first)
+    predicted = time.perf_counter()
+    _reply(
+        replies,
+        event="loaded",
+        label=engine.label,
+        class_names=engine.class_names,
+        import_ms=1000 * (imported - started),
+        load_ms=1000 * (loaded - imported),
+        first_predict_ms=1000 * (predicted - loaded),
+    )
+    for line in sys.stdin:
+        command, *arguments = line.rstrip("\n").split("\t")
+        if command == "time":
+            warm_up, count = map(int, arguments)
+            _reply(replies, event="timed", latencies_ms=_time(engine, images, warm_up, count))
+        elif command == "memory":
+            _reply(replies, event="memory", peak_memory_bytes=_peak_memory_bytes())
+        else:
+            _write_probabilities(engine, images, Path(arguments[0]), replies)
+            _reply(replies, event="done")
+
+
+def _time(engine: Engine, images: NDArray[np.uint8], warm_up: int, count: int) -> list[float]:
+    """Times single predictions, in milliseconds, each on another image so that no input is warmer than the next."""
+    inputs = [np.array(images[index % len(images)][None]) for index in range(min(count, len(images)))]
+    for index in range(warm_up):
+        engine.predict_one(inputs[index % len(inputs)])
+    latencies_ms = []
+    for index in range(count):
+        pixels = inputs[index % len(inputs)]
+        start = time.perf_counter_ns()
+        engine.predict_one(pixels)
+        latencies_ms.append((time.perf_counter_ns() - start) / 1e6)
+    return latencies_ms
+
+
+def _write_probabilities(engine: Engine, images: NDArray[np.uint8], out: Path, replies: TextIO) -> None:
+    found = []
+    for start in range(0, len(images), _IMAGES_A_STEP):
+        step = np.array(images[start : start + _IMAGES_A_STEP])
+        found.append(engine.predict(step))
+        _reply(replies, event="progress", images=len(step))
+    np.save(out, np.concatenate(found), allow_pickle=False)
+
+
+def _peak_memory_bytes() -> int:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _claim_stdout() -> TextIO:
+    """Keeps the pipe to the parent for replies, and sends whatever libraries print to stderr."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return replies
+
+
+def _reply(replies: TextIO, **fields: Any) -> None:
+    replies.write(json.dumps(fields) + "\n")
+    replies.flush()
+
+
+if __name__ == "__main__":
+    main()

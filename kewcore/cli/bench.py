@@ -1,0 +1,115 @@
+"""`kewcore bench`: parity and latency of packages against their references, gates, and the report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kewcore.cli.options import Data, Executor, ExecutorName, Json, Quiet, Seed, SkipBad, Verbose
+from kewcore.cli.train import CACHE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kewcore.artefacts import Artefact
+    from kewcore_bench.gates import Verdict
+    from kewcore_bench.result import BenchResult
+
+REPORTS_FOLDER = Path("reports")
+
+
+def bench(
+    packages: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PACKAGES]...", help="Packages.  [default: all in ./packages of the newest recipe]"),
+    ] = None,
+    data: Data = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the report.")] = REPORTS_FOLDER,
+    executor: Executor = ExecutorName.AUTO,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Threads of every engine.  [default: all cores]")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=3, help="Interleaved rounds of latency.")] = 15,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.  [default: all]")
+    ] = None,
+    gate: Annotated[
+        Path | None, typer.Option("--gate", metavar="FILE", help="TOML file of bounds; exit 1 when one is missed.")
+    ] = None,
+    no_latency: Annotated[bool, typer.Option("--no-latency", help="Measure parity alone.")] = False,
+    html: Annotated[bool, typer.Option("--html/--no-html", help="Write the HTML report.")] = True,
+    skip_bad: SkipBad = False,
+    seed: Seed = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measures how close packages stay to TensorFlow, and how fast they are beside it on this host.
+
+    Every engine runs in a process of its own. Accuracies are of the test part of the run's dataset; intervals are 95 %.
+
+    Example: `kewcore bench --gate gates.toml --json > bench-result.json`
+    """
+    from kewcore.cli.output import print_json, report_written
+    from kewcore.console import say
+    from kewcore.errors import CheckFailedError
+    from kewcore_bench import gates as gating
+    from kewcore_bench.candidates import candidate, newest_packages
+    from kewcore_bench.run import BenchOptions, record_parity, run_bench
+    from kewcore_bench.schema import to_json, to_object
+    from kewcore_bench.sources import labelled_images
+
+    gates = gating.load_gates(gate) if gate is not None else None
+    if gates is not None:
+        gating.check_measurable(gates, latency=not no_latency)
+    if not packages:
+        packages = newest_packages()
+        say(f"benching the newest packages: {', '.join(str(path) for path in packages)}")
+    candidates = [candidate(path) for path in packages]
+    images = labelled_images(
+        [one.run.source for one in candidates], data=data, limit=limit, cache=CACHE, skip_bad=skip_bad
+    )
+    options = BenchOptions(
+        executor=executor.value, threads=threads, rounds=0 if no_latency else rounds, cache=CACHE, seed=seed
+    )
+    result = run_bench(candidates, images, options)
+    verdicts = gating.judge(gates, result) if gates is not None else ()
+    report_written(write_reports(result, out, verdicts, html=html))
+    report_written(record_parity(result))
+    if json:
+        print_json("bench", {**to_object(result), "gates": to_json(verdicts)})
+    else:
+        print_result(result, verdicts)
+    if missed := [one for one in verdicts if not one.held]:
+        raise CheckFailedError("; ".join(gating.describe(one) for one in missed))
+
+
+def write_reports(
+    result: "BenchResult", out: Path, verdicts: "Sequence[Verdict]" = (), *, html: bool = True
+) -> "list[Artefact]":
+    """Writes `bench.json`, `bench.md` and, unless told otherwise, `bench.html` into `out`."""
+    from kewcore.artefacts import write_json, write_text
+    from kewcore_bench.report import write_report
+    from kewcore_bench.schema import SCHEMA_VERSION, to_json, to_object
+    from kewcore_bench.tables import markdown
+
+    head = {"schema_version": SCHEMA_VERSION, "kind": "bench"}
+    written = [
+        write_json(out / "bench.json", {**head, **to_object(result), "gates": to_json(verdicts)}),
+        write_text(out / "bench.md", markdown(result, verdicts)),
+    ]
+    return [*written, write_report(result, out / "bench.html", verdicts)] if html else written
+
+
+def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = ()) -> None:
+    """Prints one table a variant and the verdicts on stdout, and what must be known of them on stderr."""
+    from kewcore.cli.output import print_table
+    from kewcore.console import say
+    from kewcore_bench import tables
+
+    for variant in result.variants:
+        print_table(tables.title(result, variant), tables.COLUMNS, tables.rows(variant))
+    if verdicts:
+        print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=2)
+    for note in tables.notes(result):
+        say(note)
