@@ -1,0 +1,154 @@
+"""Killed trainings, for real: a child process gets SIGKILL, and the same command carries on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kewcore.models.reference import load_keras_model
+from kewcore.training.run import load_run
+
+pytestmark = [pytest.mark.parity, pytest.mark.slow]
+
+RECIPE = """
+name = "tiny"
+title = "Tiny"
+[data]
+classes = ["bars", "spots"]
+height = 64
+width = 64
+resize = "fill"
+test_fraction = 0.3
+val_fraction = 0.2
+split_seed = 42
+[model]
+network = "kewcnn"
+[training]
+epochs = 4
+batch_size = 8
+learning_rate = 1e-3
+decay_rate = 0.88
+decay_steps = 5
+patience = 10
+class_weights = "balanced"
+[training.augmentation]
+horizontal_flip = true
+rotation = 0.08
+translation = 0.08
+zoom = 0.05
+[export]
+author = "nobody"
+license = "MIT"
+version = "1.0"
+description = "Tells bars from spots."
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("resume")
+    (root / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    rng = np.random.default_rng(5)
+    for name in ("bars", "spots"):
+        (root / "data" / name).mkdir(parents=True)
+        for number in range(40):
+            noise = rng.integers(0, 120, (64, 64))
+            pattern = np.arange(64) // 8 % 2 * 100 if name == "bars" else rng.random((64, 64)) * 100
+            pixels = (noise + pattern).astype(np.uint8)
+            Image.fromarray(pixels).save(root / "data" / name / f"{number}.png")
+    return root
+
+
+def command(folder: Path, out: str, *more: str) -> list[str]:
+    options = ["--recipe", "tiny.toml", "--variant", "original", "--data", "data", "--out", out, *more]
+    return [sys.executable, "-m", "kewcore", "train", *options]
+
+
+def run(folder: Path, out: str, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, out, *more), cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def epochs_done(folder: Path, out: str) -> int:
+    note = folder / out / "tiny" / ".original.training" / "checkpoint" / "checkpoint.json"
+    try:
+        return len(json.loads(note.read_text(encoding="utf-8"))["history"])
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def kill_after(folder: Path, out: str, epochs: int, delay_s: float) -> None:
+    with subprocess.Popen(
+        command(folder, out), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+        deadline = time.monotonic() + 200
+        while epochs_done(folder, out) < epochs:
+            assert child.poll() is None, "the training ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        time.sleep(delay_s)
+        os.kill(child.pid, signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+
+
+def weights(folder: Path, out: str) -> list[np.ndarray]:
+    return load_keras_model(folder / out / "tiny" / "original" / "model.keras").get_weights()
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder: Path) -> list[np.ndarray]:
+    done = run(folder, "unbroken")
+    assert done.returncode == 0, done.stderr
+    return weights(folder, "unbroken")
+
+
+def test_killed_twice_it_ends_with_the_weights_of_an_unbroken_run(folder: Path, unbroken: list[np.ndarray]) -> None:
+    kill_after(folder, "killed", epochs=1, delay_s=0.02)
+    assert not (folder / "killed" / "tiny" / "original").exists()
+    kill_after(folder, "killed", epochs=2, delay_s=0.0)
+    done = run(folder, "killed")
+    assert done.returncode == 0, done.stderr
+    assert "original: carrying on after epoch" in done.stderr
+    for ours, theirs in zip(weights(folder, "killed"), unbroken, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    history = (folder / "killed" / "tiny" / "original" / "history.csv").read_text().splitlines()
+    whole = (folder / "unbroken" / "tiny" / "original" / "history.csv").read_text().splitlines()
+    assert [line.rsplit(",", 1)[0] for line in history] == [line.rsplit(",", 1)[0] for line in whole]
+    assert not list((folder / "killed" / "tiny").glob(".original*"))
+
+
+def test_a_finished_run_is_kept_and_another_seed_is_refused(folder: Path, unbroken: list[np.ndarray]) -> None:
+    again = run(folder, "unbroken", "--json")
+    assert json.loads(again.stdout)["runs"][0]["reused"] is True
+    other = run(folder, "unbroken", "--seed", "7")
+    assert other.returncode == 4
+    assert "seed: there 42, asked for 7" in other.stderr
+    assert "--restart" in other.stderr
+    facts = load_run(folder / "unbroken" / "tiny" / "original").facts
+    assert facts["seed"] == 42
+    assert facts["dataset"]["counts"]["test"] == 24
+    assert facts["peak_memory_bytes"] > 1e8
+
+
+def test_the_log_of_a_run_is_there(folder: Path, unbroken: list[np.ndarray]) -> None:
+    run_folder = folder / "unbroken" / "tiny" / "original"
+    assert sorted(path.name for path in run_folder.iterdir()) == [
+        "history.csv",
+        "metrics.json",
+        "model.keras",
+        "run.json",
+        "tensorboard",
+    ]
+    assert {path.name for path in (run_folder / "tensorboard").iterdir()} == {"train", "validation"}
+    header, *rows = (run_folder / "history.csv").read_text().splitlines()
+    assert header == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
+    assert len(rows) == 4
