@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from kewcore.runtime.program import DataType
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]
 Kernel = Callable[..., Any]
+F = TypeVar("F", bound=Kernel)
 
 FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
 INTEGERS = frozenset(t for t in DataType if t.is_integer)
@@ -112,7 +113,7 @@ def op(
     variadic: tuple[str, ...] = (),
     result_like: str | None = "x",
     exact: bool = False,
-) -> Callable[[Kernel], Kernel]:
+) -> Callable[[F], F]:
     """Registers the decorated function as the meaning of an operation.
 
     The function's keyword-only parameters carry MIL's names; one with a default is optional. It gets fp16 arguments
@@ -133,7 +134,7 @@ def op(
         ValueError: The operation is already registered for this opset.
     """
 
-    def register(kernel: Kernel) -> Kernel:
+    def register(kernel: F) -> F:
         if (name, since) in _specs:
             raise ValueError(f"operation '{name}' is already registered for {since.ios}")
         parameters = {

@@ -5,11 +5,12 @@ defined before they are used, once; constants can be read; element types and sha
 beside each operation in the registry; outputs exist and answer to the model's description.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kewcore.errors import KewError, PackageError
+from kewcore.errors import KewError, PackageError, UnsupportedError
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.program import (
     Binding,
@@ -25,6 +26,7 @@ from kewcore.runtime.program import (
     element_count,
 )
 from kewcore.runtime.registry import OpSpec, Shape, StaticArguments, UnknownShapeError, as_scalar_or_array, lookup
+from kewcore.runtime.unsupported import NOT_RUN
 
 _TENSOR_LIMIT_BYTES = 1 << 32
 """No tensor of a program may claim more; a crafted shape must not take the machine's memory."""
@@ -46,13 +48,21 @@ def verify(package: Package, function_name: str) -> None:
 
     Raises:
         PackageError: It has problems; the message lists them, one a line.
+        UnsupportedError: It is sound, but uses operations that kewcore does not run; the message lists them.
     """
     function = package.program.functions.get(function_name)
     if function is None:
         raise PackageError(
             f"'{package.path}' has no function '{function_name}', only {', '.join(sorted(package.program.functions))}"
         )
-    problems = list(_function_problems(function, package.interfaces.get(function_name)))
+    missing = Counter(o.type for o in function.body.walk() if o.type in NOT_RUN and not lookup(o.type, function.opset))
+    problems = list(_function_problems(function, package.interfaces.get(function_name), frozenset(missing)))
+    if missing and not problems:
+        listing = ", ".join(f"{name} ({count})" for name, count in sorted(missing.items()))
+        raise UnsupportedError(
+            f"'{package.path}' uses operations that kewcore does not run: {listing}",
+            hint="docs/runtime.md lists the operations that it runs",
+        )
     if problems:
         shown = problems[:_SHOWN_PROBLEMS]
         rest = [f"… and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
@@ -63,7 +73,7 @@ def verify(package: Package, function_name: str) -> None:
         )
 
 
-def _function_problems(function: Function, interface: Interface | None) -> Iterator[str]:
+def _function_problems(function: Function, interface: Interface | None, missing: frozenset[str]) -> Iterator[str]:
     scope = _Scope()
     for named in function.inputs:
         if named.name in scope.types:
@@ -71,6 +81,9 @@ def _function_problems(function: Function, interface: Interface | None) -> Itera
         scope.types[named.name] = named.type
         yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
     for operation in function.body.operations:
+        if operation.type in missing:
+            scope.types.update({output.name: output.type for output in operation.outputs})
+            continue
         yield from (f"{operation}: {problem}" for problem in _operation_problems(operation, function.opset, scope))
         for output in operation.outputs:
             if output.name in scope.types:

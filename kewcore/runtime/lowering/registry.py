@@ -10,6 +10,7 @@ from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
 Lower = Callable[[Lowering], None]
 
 _lowerings: dict[str, Lower] = {}
+_REASONS = {"classify": "its results are a label and a dictionary, which are no tensors"}
 
 
 def lowers(*names: str) -> Callable[[Lower], Lower]:
@@ -38,7 +39,7 @@ def lower(lowering: Lowering) -> None:
     _import_lowerings()
     function = _lowerings.get(lowering.operation.type)
     if function is None:
-        raise NoLoweringError("ONNX has no counterpart, or none is written yet")
+        raise NoLoweringError(_REASONS.get(lowering.operation.type, "no lowering to ONNX is written"))
     function(lowering)
 
 

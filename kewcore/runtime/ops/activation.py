@@ -69,7 +69,7 @@ def sigmoid_hard(*, x: Array, alpha: float = 0.2, beta: float = 0.5) -> Array:
 @op("silu", source=_SOURCE, accepts=_X, shape=_SAME)
 def silu(*, x: Array) -> Array:
     """x · sigmoid(x)."""
-    return np.asarray(x * sigmoid(x=x))
+    return x * sigmoid(x=x)
 
 
 @op("gelu", source=_SOURCE, accepts=_X, shape=_SAME)

@@ -1,6 +1,7 @@
 """Convolutions over one, two or three spatial axes, as matrix products accumulated in float32."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -89,6 +90,7 @@ def _by_taps(x: Array, weight: Array, pads: Pads, steps: list[int], gaps: list[i
             for o, gap, n, step in zip(offset, gaps, out, steps, strict=True)
         )
         shifted = padded[(slice(None), slice(None), *cut)]
-        tap = taps[(..., *offset)].reshape(groups, multiplier, *(1,) * len(kernel))
+        index: tuple[Any, ...] = (..., *offset)
+        tap = taps[index].reshape(groups, multiplier, *(1,) * len(kernel))
         result += shifted[:, :, None] * tap
     return result.reshape(x.shape[0], groups * multiplier, *out)

@@ -71,7 +71,7 @@ def upsample_nearest_neighbor(*, x: Array, scale_factor_height: float = 1, scale
         scaled_size(size, factor)
         for size, factor in zip(x.shape[-2:], (scale_factor_height, scale_factor_width), strict=True)
     )
-    return np.asarray(resize_nearest_neighbor(x=x, target_size_height=height, target_size_width=width))
+    return resize_nearest_neighbor(x=x, target_size_height=height, target_size_width=width)
 
 
 @op("resize_nearest_neighbor", source=_SOURCE, accepts=_X, shape=_targeted, exact=True)

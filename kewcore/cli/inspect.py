@@ -1,0 +1,170 @@
+"""`kewcore inspect`: what is in a package."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kewcore.cli.options import Json, Quiet, Verbose
+from kewcore.cli.output import human_size, print_json, print_table
+
+if TYPE_CHECKING:
+    from kewcore.runtime.model import Model
+
+
+def inspect(
+    package: Annotated[
+        Path | None, typer.Argument(metavar="[PACKAGE]", help="The package.  [default: the newest in ./packages]")
+    ] = None,
+    ops: Annotated[bool, typer.Option("--ops", help="Every operation, and which executor takes it.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Every weight, and how it is stored.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Shows what is in a package: inputs, outputs, labels, operations, and weights with their compression."""
+    from kewcore.console import say
+    from kewcore.runtime import load
+
+    if package is None:
+        package = _newest_package(Path("packages"))
+        say(f"inspecting {package}")
+    model = load(package)
+    if as_json:
+        print_json("inspection", _as_json(model))
+        return
+    _print_summary(model)
+    if ops:
+        _print_ops(model)
+    else:
+        _print_op_counts(model)
+    if weights:
+        _print_weights(model)
+
+
+def _newest_package(folder: Path) -> Path:
+    from kewcore.errors import PackageError
+
+    packages = [path for path in folder.glob("*.mlpackage") if path.is_dir()]
+    if not packages:
+        raise PackageError(
+            f"there is no package in '{folder}'", hint="export one first: kewcore export; or give the path of a package"
+        )
+    return max(packages, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def _print_summary(model: "Model") -> None:
+    from kewcore.runtime.inspection import weight_reports
+
+    reports = weight_reports(model.function)
+    stored, dense = sum(r.stored_bytes for r in reports), sum(r.float32_bytes for r in reports)
+    metadata = model.metadata
+    rows = [
+        ("package", f"{model.package.path}  {human_size(model.package.size_bytes)}"),
+        ("opset", f"{model.function.opset.ios} (specification {model.package.specification_version})"),
+        *(("input", f"{feature.name}: {feature}") for feature in model.inputs),
+        *(("output", f"{feature.name}: {feature}") for feature in model.outputs),
+        *((("labels", ", ".join(map(str, model.class_labels))),) if model.class_labels else ()),
+        ("weights", f"{len(reports)}, {human_size(stored)}; {dense / max(stored, 1):.2f} times smaller than float32"),
+        *((name, text) for name, text in _about(metadata) if text),
+        *(sorted(metadata.user_defined.items())),
+    ]
+    print_table("", ("", ""), rows, left=2)
+
+
+def _about(metadata: Any) -> tuple[tuple[str, str], ...]:
+    return (
+        ("author", metadata.author),
+        ("license", metadata.license),
+        ("version", metadata.version),
+        ("description", metadata.description),
+    )
+
+
+def _print_op_counts(model: "Model") -> None:
+    from kewcore.runtime.inspection import op_counts
+
+    rows = [
+        (row.type, "; ".join(row.reasons), str(row.count), str(row.onnx), str(row.reference))
+        for row in op_counts(model)
+    ]
+    columns = ("operation", "why not the fast executor", "count", "fast", "reference")
+    print_table("Operations, by the executor that takes them", columns, rows, left=2)
+
+
+def _print_ops(model: "Model") -> None:
+    rows = [
+        (p.operation.type, p.operation.name, ", ".join(str(o.type) for o in p.operation.outputs), p.executor, p.reason)
+        for p in model.placements
+    ]
+    print_table("Operations", ("operation", "name", "result", "executor", "why"), rows, left=5)
+
+
+def _print_weights(model: "Model") -> None:
+    from kewcore.runtime.inspection import weight_reports
+
+    rows = [
+        (
+            report.name,
+            report.form,
+            "x".join(map(str, report.shape)),
+            human_size(report.stored_bytes),
+            f"{report.bits_per_weight:.2f}",
+            f"{report.ratio:.2f}",
+            "" if report.sparsity is None else f"{report.sparsity:.1%}",
+        )
+        for report in weight_reports(model.function)
+    ]
+    columns = ("weight", "stored as", "shape", "bytes", "bits each", "ratio to float32", "zeros")
+    print_table("Weights", columns, rows, left=2)
+
+
+def _as_json(model: "Model") -> dict[str, Any]:
+    from kewcore.runtime.inspection import op_counts, weight_reports
+
+    metadata = model.metadata
+    return {
+        "path": str(model.package.path),
+        "size_bytes": model.package.size_bytes,
+        "specification_version": model.package.specification_version,
+        "opset": model.function.opset.ios,
+        "inputs": [_feature(feature) for feature in model.inputs],
+        "outputs": [_feature(feature) for feature in model.outputs],
+        "class_labels": None if model.class_labels is None else list(model.class_labels),
+        "metadata": {**dict(_about(metadata)), "user_defined": dict(metadata.user_defined)},
+        "ops": [
+            {
+                "type": row.type,
+                "count": row.count,
+                "onnx": row.onnx,
+                "reference": row.reference,
+                "reasons": list(row.reasons),
+            }
+            for row in op_counts(model)
+        ],
+        "weights": [
+            {
+                "name": report.name,
+                "shape": list(report.shape),
+                "dtype": report.dtype,
+                "form": report.form,
+                "stored_bytes": report.stored_bytes,
+                "float32_bytes": report.float32_bytes,
+                "bits_per_weight": round(report.bits_per_weight, 4),
+                "sparsity": report.sparsity,
+            }
+            for report in weight_reports(model.function)
+        ],
+    }
+
+
+def _feature(feature: Any) -> dict[str, Any]:
+    return {
+        "name": feature.name,
+        "kind": feature.kind.value,
+        "shape": list(feature.shape),
+        "dtype": feature.dtype.value if feature.dtype else None,
+        "colour_space": feature.colour_space,
+        "optional": feature.optional,
+        "description": feature.description,
+    }
