@@ -2,7 +2,9 @@
 
 import typer
 
+from kewcore.cli.bench import bench
 from kewcore.cli.data import data
+from kewcore.cli.evaluate import evaluate
 from kewcore.cli.export import BareQuantize, export
 from kewcore.cli.train import train
 
@@ -28,4 +30,6 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 app.add_typer(data, name="data")
 app.command("train")(train)
+app.command("evaluate")(evaluate)
 app.command("export", cls=BareQuantize)(export)
+app.command("bench")(bench)
