@@ -160,3 +160,57 @@ def info(
     for one in found.skipped:
         print(f"  {one.path}: {one.reason}")
     print(f"fingerprint  {found.fingerprint}")
+
+
+@data.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(help="Data set to fetch: kew-mnist.")] = "kew-mnist",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")] = Path("data/kew-mnist"),
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Another address of the .Rdata file, or a path.  [default: the publisher's]"),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the downloaded file beside the folder.")] = False,
+    pixel_order: Annotated[
+        str, typer.Option("--pixel-order", help="How images stored as rows of a matrix were flattened: column or row.")
+    ] = "column",
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Downloads Kew-MNIST (about 1 GB, resumable) and writes it as folders of PNG images.
+
+    Example: `kewcore data fetch kew-mnist --out data/kew-mnist`
+    """
+    from typing import cast
+
+    from kewcore.artefacts import describe
+    from kewcore.cli.output import print_json, print_table, report_written
+    from kewcore.data.kew_mnist import URL, fetch_kew_mnist
+    from kewcore.data.robjects import PixelOrder
+    from kewcore.errors import UsageError
+    from kewcore.recipes import load_recipe
+
+    if name != "kew-mnist":
+        raise UsageError(f"cannot fetch '{name}'; known: kew-mnist")
+    if pixel_order not in {"column", "row"}:
+        raise UsageError(f"--pixel-order must be column or row, got '{pixel_order}'")
+    classes = load_recipe("kewcnn").data.classes or ()
+    fetched = fetch_kew_mnist(out, classes, url=url or URL, keep=keep, pixel_order=cast(PixelOrder, pixel_order))
+    written = describe(out)
+    if not fetched.reused:
+        report_written([written])
+    if json:
+        print_json(
+            "fetched",
+            {
+                "root": str(out),
+                "counts": fetched.counts,
+                "source_sha256": fetched.source_sha256,
+                "reused": fetched.reused,
+                "size_bytes": written.size_bytes,
+                "sha256": written.sha256,
+            },
+        )
+        return
+    print_table(f"{out}", ["part", "images"], [[part, str(count)] for part, count in fetched.counts.items()])

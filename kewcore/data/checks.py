@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from kewcore.data.images import check_header, quiet_about_size, read_image
+from kewcore.data.images import check_header, quiet_decoders, read_image
 from kewcore.data.items import SPLITS, Item, Skipped, Split
 from kewcore.errors import DataError
 from kewcore.recipes import DataRecipe
@@ -25,7 +25,7 @@ def hashed(found: Mapping[Split, tuple[Item, ...]]) -> tuple[dict[Split, tuple[I
 
     items: dict[Split, tuple[Item, ...]] = {}
     bad: list[Skipped] = []
-    with quiet_about_size(), ThreadPoolExecutor() as pool:
+    with quiet_decoders(), ThreadPoolExecutor() as pool:
         for part in SPLITS:
             looks = list(pool.map(look, found.get(part, ())))
             items[part] = tuple(one for one in looks if isinstance(one, Item))
@@ -43,7 +43,7 @@ def undecodable(items: Sequence[Item], recipe_data: DataRecipe) -> list[Skipped]
             return Skipped(item.path, error.message.removeprefix(f"'{item.path}': "))
         return None
 
-    with quiet_about_size(), ThreadPoolExecutor() as pool:
+    with quiet_decoders(), ThreadPoolExecutor() as pool:
         return [one for one in pool.map(decode, items) if one is not None]
 
 

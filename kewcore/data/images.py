@@ -66,7 +66,8 @@ def read_image(source: Path | bytes, *, height: int, width: int, policy: ResizeP
         width: Columns of the result.
         policy: How another shape is brought to `[height, width]`. `fit`: the whole image inside, white bars beside
             (Vision's `scaleFit`, with the bars drawn white by the app); `fill`: stretched to the frame (`scaleFill`);
-            `centre-crop`: the largest centred rectangle of the frame's aspect, then resized (`centerCrop`).
+            `centre-crop`: the largest centred rectangle of the frame's aspect, in whole pixels, cut out and resized
+            (`centerCrop`).
 
     Returns:
         Pixels, uint8 `[height, width]`, 0 black to 255 white.
@@ -104,13 +105,13 @@ def check_header(content: bytes) -> str | None:
 
 
 @contextmanager
-def quiet_about_size() -> Iterator[None]:
-    """Keeps Pillow from warning about large images around a pool of readers, which refuse them by themselves.
+def quiet_decoders() -> Iterator[None]:
+    """Keeps Pillow's warnings off stderr around a pool of readers: what matters of them is refused by `read_image`.
 
     Warning filters belong to the whole process, so threads must not change them one by one.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 
@@ -171,12 +172,12 @@ def _resized(image: Image.Image, height: int, width: int, policy: ResizePolicy) 
         offset = ((width - inner[0]) // 2, (height - inner[1]) // 2)
         frame.paste(image.resize(inner, Image.Resampling.BILINEAR), offset)
         return np.array(frame)
-    box = (0.0, 0.0, float(image.width), float(image.height))
     if policy == "centre-crop":
         scale = min(image.width / width, image.height / height)
-        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-        box = (max(left, 0.0), max(top, 0.0), min(left + width * scale, box[2]), min(top + height * scale, box[3]))
-    return np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        left, top = (image.width - inner[0]) // 2, (image.height - inner[1]) // 2
+        image = image.crop((left, top, left + inner[0], top + inner[1]))
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _reason(error: BaseException) -> str:

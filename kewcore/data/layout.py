@@ -93,7 +93,12 @@ def _folders(folder: Path) -> set[str]:
 def visible_files(folder: Path) -> list[Path]:
     """Lists the files of a folder that are meant as images, sorted by name."""
     return sorted(
-        p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".") and p.name.lower() not in _DROPPINGS
+        p
+        for p in folder.iterdir()
+        if (p.is_file() or p.is_symlink())
+        and not p.is_dir()
+        and not p.name.startswith(".")
+        and p.name.lower() not in _DROPPINGS
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kewcore.artefacts import sha256_file, storage_errors, write_json
 from kewcore.console import progress, warn
-from kewcore.data.images import DECODER_VERSION, quiet_about_size, read_image
+from kewcore.data.images import DECODER_VERSION, quiet_decoders, read_image
 from kewcore.data.items import Item, Skipped, listed
 from kewcore.errors import DataError
 from kewcore.recipes import DataRecipe
@@ -102,7 +102,7 @@ def _decoded(items: Sequence[Item], recipe_data: DataRecipe) -> Iterator[NDArray
         except DataError as error:
             return Skipped(item.path, error.message.removeprefix(f"'{item.path}': "))
 
-    with quiet_about_size(), ThreadPoolExecutor() as pool, progress("decoding", len(items)) as advance:
+    with quiet_decoders(), ThreadPoolExecutor() as pool, progress("decoding", len(items)) as advance:
         for start in range(0, len(items), _BATCH):
             for one in pool.map(decode, items[start : start + _BATCH]):
                 advance()
