@@ -1,0 +1,113 @@
+"""A small photograph-free bed for benches: a dataset of noisy patterns, a trained run, and its packages."""
+
+import gc
+import json
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kewcore.data.dataset import open_dataset
+from kewcore.recipes import load_recipe
+
+CLASS_NAMES = ("circle", "stripes", "grey")
+SIDE = 32
+
+
+@dataclass(frozen=True)
+class Bed:
+    """Folders of one bench.
+
+    Attributes:
+        data: Dataset, 30 test images.
+        run: The run.
+        packages: fp16 and palette-1 of the run.
+    """
+
+    data: Path
+    run: Path
+    packages: tuple[Path, Path]
+
+
+def draw(label: int, seed: int) -> np.ndarray:
+    """Draws one noisy pattern, uint8 `[SIDE, SIDE]`."""
+    rng = np.random.default_rng([label, seed])
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    patterns = (
+        220.0 * ((rows - 16) ** 2 + (columns - 16) ** 2 < 60 + 40 * rng.random()),
+        220.0 * (columns // 4 % 2 == 0),
+        np.full((SIDE, SIDE), 110.0),
+    )
+    return np.clip(patterns[label] + rng.normal(0, 55, (SIDE, SIDE)), 0, 255).astype(np.uint8)
+
+
+def write_dataset(root: Path) -> None:
+    """Writes train, val and test parts of patterns."""
+    for part, count, offset in (("train", 16, 0), ("val", 3, 100), ("test", 10, 200)):
+        for label, name in enumerate(CLASS_NAMES):
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                Image.fromarray(draw(label, offset + index)).save(folder / f"{index}.png")
+
+
+def write_run(folder: Path, data: Path) -> None:
+    """Trains a small network for a moment and writes it as a run."""
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    image = keras.Input((SIDE, SIDE, 1))
+    value = layers.Rescaling(1 / 255)(image)
+    value = layers.Conv2D(8, 3, padding="same")(value)
+    value = layers.LeakyReLU(negative_slope=0.1)(value)
+    value = layers.MaxPooling2D(4)(value)
+    value = layers.Flatten()(value)
+    model = keras.Model(image, layers.Dense(len(CLASS_NAMES), activation="softmax")(value))
+    pixels = np.stack([draw(label, seed) for label in range(3) for seed in range(16)])[..., None]
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    model.fit(pixels.astype(np.float32), np.repeat(np.arange(3), 16), epochs=3, batch_size=8, verbose=0)
+    folder.mkdir(parents=True)
+    model.save(folder / "model.keras")
+    recipe = replace(load_recipe("kewcnn").data, classes=CLASS_NAMES, height=SIDE, width=SIDE)
+    facts = {
+        "schema_version": 1,
+        "recipe": "tiny",
+        "title": "Tiny",
+        "variant": "original",
+        "seed": 1,
+        "class_names": list(CLASS_NAMES),
+        "input": {"height": SIDE, "width": SIDE, "resize": recipe.resize},
+        "dataset": {"path": str(data), "fingerprint": open_dataset(data, recipe).fingerprint, "stand_in": False},
+        "settings": {},
+    }
+    (folder / "run.json").write_text(json.dumps(facts))
+    (folder / "history.csv").write_text(
+        "epoch,loss,val_loss,accuracy,val_accuracy\n1,1.1,1.0,0.4,0.5\n2,0.9,0.8,0.6,0.7\n"
+    )
+
+
+@pytest.fixture(scope="session")
+def run_bed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A dataset and a run on it."""
+    root = tmp_path_factory.mktemp("bed")
+    write_dataset(root / "data")
+    write_run(root / "runs" / "tiny" / "original", root / "data")
+    return root / "data", root / "runs" / "tiny" / "original"
+
+
+@pytest.fixture(scope="session")
+def bed(run_bed: tuple[Path, Path]) -> Bed:
+    """A dataset, a run, and packages of it."""
+    from kewcore_export.export import export_run
+    from kewcore_export.modes import parse_modes
+
+    data, run = run_bed
+    with warnings.catch_warnings():
+        # coremltools leaves the removal of its temporary folders to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        exported = export_run(run, parse_modes(["fp16,palette-1"]), run.parents[2] / "packages")
+        gc.collect()
+    return Bed(data, run, (exported[0].path, exported[1].path))

@@ -1,0 +1,200 @@
+"""Benches of a small run with its real packages: TensorFlow and both executors, in processes of their own."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CLASS_NAMES, Bed
+
+from kewcore.errors import DataError, PackageError, RunError, UsageError
+from kewcore.parity.agreement import compare
+from kewcore_bench.candidates import candidate, history, newest_packages, run_facts
+from kewcore_bench.engine_process import running_engine
+from kewcore_bench.engines import EngineSpec
+from kewcore_bench.evaluation import evaluate_subjects, find_subject, find_subjects
+from kewcore_bench.evaluation_plots import write_plots
+from kewcore_bench.images import LabelledImages
+from kewcore_bench.parity_run import cached
+from kewcore_bench.run import BenchOptions, record_parity, run_bench
+from kewcore_bench.sources import labelled_images
+from kewcore_export.sidecar import load_sidecar
+
+pytestmark = pytest.mark.parity
+
+
+@pytest.fixture(scope="module")
+def images(bed: Bed) -> LabelledImages:
+    return labelled_images([run_facts(bed.run).source], data=None)
+
+
+def test_a_bench_from_end_to_end(bed: Bed, images: LabelledImages, tmp_path: Path) -> None:
+    from kewcore.models.reference import KerasClassifier
+    from kewcore.runtime import PackageClassifier
+
+    options = BenchOptions(threads=1, rounds=3, predicts=2, cache=tmp_path)
+    result = run_bench([candidate(path) for path in bed.packages], images, options)
+    (variant,) = result.variants
+    reference = KerasClassifier(bed.run).probabilities(images.pixels)
+    for path, package in zip(bed.packages, variant.packages, strict=True):
+        expected = compare(reference, PackageClassifier(path, "reference").probabilities(images.pixels), images.labels)
+        assert package.parity.top1_agreement == expected.top1_agreement
+        assert package.parity.max_abs_dp == pytest.approx(expected.max_abs_dp, abs=2e-3)
+        assert package.latency is not None
+        assert package.latency.predicts == 6
+        assert package.latency.median_ms > 0
+        assert package.latency.engine.startswith("kewcore fast executor (ONNX Runtime ")
+        assert package.latency_ratio is not None
+    assert (variant.recipe, variant.variant, result.dataset.images) == ("tiny", "original", 30)
+    assert variant.latency is not None
+    assert variant.latency.engine.startswith("TensorFlow 2.")
+    assert variant.packages[0].parity.top1_agreement == 1.0
+    assert [len(one.opinions) for one in variant.gallery] == [3] * len(variant.gallery)
+    assert variant.history["val_loss"] == (1.0, 0.8)
+
+    (kept,) = tmp_path.glob("reference-*.npy")
+    np.testing.assert_array_equal(np.load(kept), reference)
+    np.save(kept, reference[:, ::-1])  # The next bench believes the cache, so this shows that it was used.
+    again = run_bench(
+        [candidate(bed.packages[0])], images, BenchOptions(rounds=0, executor="reference", cache=tmp_path)
+    )
+    assert again.variants[0].packages[0].parity.max_abs_dp > 0.1
+    assert again.variants[0].packages[0].latency is None
+    assert again.latency_options is None
+
+    record_parity(result)
+    recorded = load_sidecar(bed.packages[0]).parity
+    assert recorded is not None
+    assert (recorded["n"], recorded["top1_agreement"], recorded["stand_in"]) == (30, 1.0, False)
+    assert recorded["dataset_fingerprint"] == images.facts.fingerprint
+
+
+def test_a_damaged_cache_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "reference-k.npy").write_bytes(b"\x93NUMPY damaged")
+    assert cached(tmp_path, "k", 3) is None
+    np.save(tmp_path / "reference-k.npy", np.zeros((2, 4), np.float32))
+    assert cached(tmp_path, "k", 3) is None
+    assert cached(tmp_path, "other", 3) is None
+    assert cached(None, "k", 3) is None
+
+
+def test_an_error_of_an_engine_arrives_as_it_was_raised(bed: Bed, images: LabelledImages, tmp_path: Path) -> None:
+    np.save(tmp_path / "pixels.npy", images.pixels)
+    missing = tmp_path / "none.mlpackage"
+    with (
+        pytest.raises(PackageError, match=r"none\.mlpackage"),
+        running_engine(EngineSpec("package", missing, "auto", 1), tmp_path / "pixels.npy"),
+    ):
+        pass
+
+
+def test_a_worker_that_dies_is_reported_with_its_last_words(bed: Bed, images: LabelledImages, tmp_path: Path) -> None:
+    np.save(tmp_path / "pixels.npy", images.pixels)
+    spec = EngineSpec("package", bed.packages[0], "auto", 1)
+    with running_engine(spec, tmp_path / "pixels.npy") as engine:
+        assert len(engine.time(1, 4)) == 4
+        engine.channel.ask("time\tone\tfour")
+        with pytest.raises(PackageError, match=r"ended before it answered \(exit code 1\)") as caught:
+            engine.channel.answer()
+    assert any("invalid literal for int" in note for note in caught.value.__notes__)
+
+
+def test_packages_are_found_by_themselves_and_with_their_run(bed: Bed, tmp_path: Path) -> None:
+    assert set(newest_packages(bed.packages[0].parent)) == set(bed.packages)
+    assert candidate(bed.packages[1]).mode == "palette-1"
+    with pytest.raises(PackageError, match="there is no package in"):
+        newest_packages(tmp_path)
+    with pytest.raises(PackageError, match=r"no package at '.*x\.mlpackage': expected a folder"):
+        candidate(tmp_path / "x.mlpackage")
+    alone = tmp_path / "packages" / bed.packages[0].name
+    shutil.copytree(bed.packages[0], alone)
+    shutil.copy(bed.packages[0].with_suffix(".json"), alone.with_suffix(".json"))
+    with pytest.raises(RunError, match=r"run\.json is missing") as caught:
+        candidate(alone)
+    assert "says that it was exported from that run" in caught.value.__notes__[0]
+
+
+def test_a_run_that_was_trained_anew_is_noticed(bed: Bed, tmp_path: Path) -> None:
+    root = bed.run.parents[2]
+    shutil.copytree(root / "runs", tmp_path / "runs")
+    shutil.copytree(root / "packages", tmp_path / "packages")
+    with (tmp_path / "runs/tiny/original/model.keras").open("ab") as stream:
+        stream.write(b" ")
+    with pytest.raises(PackageError, match="was exported from another model than run") as caught:
+        candidate(tmp_path / "packages" / bed.packages[0].name)
+    assert caught.value.hint == "export it again: kewcore export"
+
+
+def test_a_dataset_that_has_changed_is_refused_unless_named(
+    bed: Bed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(bed.data, tmp_path / "data")
+    (tmp_path / "data/test/grey/0.png").unlink()
+    facts = json.loads((bed.run / "run.json").read_text())
+    facts["dataset"]["path"] = str(tmp_path / "data")
+    shutil.copytree(bed.run, tmp_path / "run")
+    (tmp_path / "run/run.json").write_text(json.dumps(facts))
+    source = run_facts(tmp_path / "run").source
+    with pytest.raises(DataError, match=r"has changed since '.*run' was trained") as caught:
+        labelled_images([source], data=None)
+    assert caught.value.hint == f"to measure on it as it is now: --data {tmp_path / 'data'}"
+    found = labelled_images([source], data=tmp_path / "data", limit=12)
+    assert (found.facts.images, found.facts.available) == (12, 29)
+    assert "it may hold images that were learnt from" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="take different images or classes"):
+        labelled_images([source, replace(source, data=replace(source.data, height=16))], data=tmp_path / "data")
+
+
+def test_damaged_runs_are_named(bed: Bed, tmp_path: Path) -> None:
+    shutil.copytree(bed.run, tmp_path / "run")
+    note = tmp_path / "run/run.json"
+    facts = json.loads(note.read_text())
+    note.write_text(json.dumps({**facts, "input": {"height": 32, "resize": "fit"}}))
+    with pytest.raises(RunError, match=r"run\.json' is damaged: 'width'"):
+        run_facts(tmp_path / "run")
+    note.write_text(json.dumps({**facts, "input": {"height": 32, "width": 32, "resize": "squash"}}))
+    with pytest.raises(UsageError, match="unknown resize policy 'squash'; known: fit, fill, centre-crop"):
+        run_facts(tmp_path / "run")
+    note.write_text(json.dumps(facts))
+    (tmp_path / "run/history.csv").write_text("epoch,loss\n1,low\n")
+    with pytest.raises(RunError, match="is not a table of numbers"):
+        history(tmp_path / "run")
+    (tmp_path / "run/model.keras").unlink()
+    with pytest.raises(RunError, match=r"holds no model\.keras"):
+        run_facts(tmp_path / "run")
+
+
+def test_a_run_its_package_and_its_onnx_file_are_evaluated_alike(
+    bed: Bed, images: LabelledImages, tmp_path: Path
+) -> None:
+    from kewcore.runtime import to_onnx
+
+    to_onnx(bed.packages[0], tmp_path / "tiny.onnx")
+    subjects = find_subjects([bed.run, bed.packages[0], tmp_path / "tiny.onnx", bed.run])
+    assert [one.name for one in subjects] == ["tiny-original", "tiny-original-fp16", "tiny", "tiny-original#2"]
+    result, tables = evaluate_subjects(subjects, images)
+    assert len({one.metrics.accuracy for one in result.evaluations}) == 1
+    assert result.comparison is None
+    assert max(float(np.abs(table - tables[0]).max()) for table in tables) < 2e-3
+    pair, _ = evaluate_subjects(subjects[:2], images)
+    assert pair.comparison is not None
+    assert pair.comparison.parity.accuracy is not None
+    assert (pair.comparison.first, pair.comparison.second) == ("tiny-original", "tiny-original-fp16")
+    assert pair.comparison.parity.accuracy.mcnemar_p == 1.0
+    plots = write_plots(tmp_path, "tiny", result.evaluations[0].metrics, images.labels, tables[0])
+    assert [one.path.name for one in plots] == ["tiny-confusion.png", "tiny-roc.png", "tiny-reliability.png"]
+
+
+def test_an_onnx_file_does_not_know_its_dataset(bed: Bed, tmp_path: Path) -> None:
+    from kewcore.runtime import to_onnx
+
+    to_onnx(bed.packages[0], tmp_path / "tiny.onnx")
+    source = find_subject(tmp_path / "tiny.onnx").source
+    assert source.class_names == CLASS_NAMES
+    with pytest.raises(UsageError, match=r"it is not known what '.*tiny\.onnx' was trained on") as caught:
+        labelled_images([source], data=None)
+    assert caught.value.hint == "say --data DIR"
+    with pytest.raises(UsageError, match="is nothing that can be evaluated"):
+        find_subject(tmp_path)
