@@ -4,8 +4,12 @@ import typer
 
 from kewcore.cli.bench import bench
 from kewcore.cli.data import data
+from kewcore.cli.doctor import doctor
 from kewcore.cli.evaluate import evaluate
 from kewcore.cli.export import BareQuantize, export
+from kewcore.cli.inspect import inspect
+from kewcore.cli.predict import predict
+from kewcore.cli.quickstart import quickstart
 from kewcore.cli.train import train
 
 app = typer.Typer(
@@ -29,7 +33,11 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 app.add_typer(data, name="data")
+app.command("quickstart")(quickstart)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("export", cls=BareQuantize)(export)
 app.command("bench")(bench)
+app.command("inspect")(inspect)
+app.command("predict")(predict)
+app.command("doctor")(doctor)

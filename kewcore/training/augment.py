@@ -38,8 +38,7 @@ def random_transforms(
     a2 = centre_x + shift_x - a0 * centre_x - a1 * centre_y
     b2 = centre_y + shift_y - b0 * centre_x - b1 * centre_y
     zero = np.zeros(count)
-    rows = np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
-    return rows.astype(np.float32)
+    return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1, dtype=np.float32, casting="same_kind")
 
 
 def apply_transforms(images: NDArray[np.uint8], transforms: NDArray[np.float32]) -> NDArray[np.uint8]:

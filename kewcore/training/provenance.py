@@ -7,13 +7,25 @@ from importlib import metadata
 
 from kewcore import __version__
 
-_LIBRARIES = ("tensorflow", "tensorflow-metal", "keras", "numpy", "pillow")
+_DECIDE_WEIGHTS = ("tensorflow", "tensorflow-metal", "keras", "numpy", "pillow")
+_OTHERS = (
+    "coremltools", "onnx", "onnxruntime", "protobuf", "scikit-learn", "matplotlib", "jinja2", "rdata", "typer",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:
     """Names the versions of Python, kewcore and the libraries that decide the weights."""
+    return _versions(_DECIDE_WEIGHTS)
+
+
+def installed() -> dict[str, str]:
+    """Names the versions of Python, kewcore and all libraries that it stands on, as far as they are installed."""
+    return _versions(_DECIDE_WEIGHTS + _OTHERS)
+
+
+def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
     found = {"python": platform.python_version(), "kewcore": __version__}
-    for library in _LIBRARIES:
+    for library in libraries:
         try:
             found[library] = metadata.version(library)
         except metadata.PackageNotFoundError:

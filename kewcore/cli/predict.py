@@ -1,0 +1,157 @@
+"""`kewcore predict`: labels for images."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kewcore.cli.options import Executor, ExecutorName, Json, Quiet, SkipBad, Verbose
+
+if TYPE_CHECKING:
+    from kewcore.parity.classifier import Classifier
+    from kewcore.recipes import DataRecipe
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image: labels with their probabilities, most probable first."""
+
+    path: Path
+    answers: tuple[tuple[str, float], ...]
+
+
+def predict(
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[IMAGES]...", help="Images, and folders of them.  [default: paths on stdin, one a line]"
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="PATH", help="Package, run or ONNX file.  [default: the newest package or run]"
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many labels an image.")] = 1,
+    executor: Executor = ExecutorName.AUTO,
+    skip_bad: SkipBad = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV: image,rank,label,probability.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Classifies images with a package, a run or an ONNX file.
+
+    Examples: `kewcore predict photo.jpg`, `find photos -name '*.jpg' | kewcore predict --csv > labels.csv`
+    """
+    from kewcore.cli.output import print_json, print_table
+    from kewcore.console import say
+    from kewcore.errors import UsageError
+    from kewcore_bench.evaluation import find_subject, load_classifier
+
+    if csv and json:
+        raise UsageError("--csv and --json exclude each other", hint="leave one of them out")
+    paths = list(_image_paths(images or []))
+    chosen = model or _newest_model()
+    if model is None:
+        say(f"predicting with {chosen}")
+    subject = find_subject(chosen)
+    classifier = load_classifier(subject, executor.value)
+    predictions, skipped = _predictions(paths, classifier, subject.source.data, top, skip_bad=skip_bad)
+    for reason in skipped:
+        say(f"left out {reason}")
+    if json:
+        listing = [
+            {"image": str(one.path), "answers": [{"label": name, "probability": p} for name, p in one.answers]}
+            for one in predictions
+        ]
+        print_json("predict", {"model": str(chosen), "predictions": listing, "skipped": skipped})
+    elif csv:
+        _print_csv(predictions)
+    else:
+        columns = [
+            "image",
+            *(word for rank in range(1, top + 1) for word in (f"label {rank}" if top > 1 else "label", "p")),
+        ]
+        rows = [
+            [str(one.path), *(cell for name, p in one.answers for cell in (name, f"{p:.3f}"))] for one in predictions
+        ]
+        print_table("", columns, rows, left=2)
+
+
+def _image_paths(given: Sequence[Path]) -> Iterator[Path]:
+    """Gives the images that were named, those below named folders, and else those named on stdin."""
+    from PIL import Image
+
+    from kewcore.errors import DataError, UsageError
+
+    if not given or list(given) == [Path("-")]:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("no images given", hint="name images or folders, or pipe paths into stdin, one a line")
+        given = [Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip()]
+        if not given:
+            raise UsageError("stdin names no image: expected one path a line")
+    suffixes = set(Image.registered_extensions())
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+        if not inside:
+            raise DataError(f"folder '{path}' holds no image")
+        yield from inside
+
+
+def _newest_model() -> Path:
+    from kewcore.errors import KewError, RunError, UsageError
+    from kewcore.training.run import newest_runs
+    from kewcore_bench.candidates import newest_packages
+
+    try:
+        return newest_packages()[0]
+    except KewError:
+        try:
+            return newest_runs()[0].path
+        except RunError as error:
+            raise UsageError(
+                "no model given, and neither ./packages nor ./runs holds one", hint="name one with --model"
+            ) from error
+
+
+def _predictions(
+    paths: Sequence[Path], classifier: "Classifier", data: "DataRecipe", top: int, *, skip_bad: bool
+) -> tuple[list[Prediction], list[str]]:
+    """Decodes and classifies images a batch at a time, so that memory does not grow with their number."""
+    from kewcore.data.items import Item
+    from kewcore.data.pixels import load_pixels
+    from kewcore.errors import DataError
+
+    predictions: list[Prediction] = []
+    skipped: list[str] = []
+    for start in range(0, len(paths), _BATCH):
+        items = [Item(path, 0) for path in paths[start : start + _BATCH]]
+        pixels = load_pixels(items, data, skip_bad=skip_bad)
+        skipped += [f"{one.path}: {one.reason}" for one in pixels.skipped]
+        for item, row in zip(pixels.items, classifier.probabilities(pixels.images), strict=True):
+            order = row.argsort(kind="stable")[::-1][:top]
+            answers = tuple((classifier.class_names[i], float(row[i])) for i in order)
+            predictions.append(Prediction(item.path, answers))
+    if not predictions:
+        raise DataError("no image could be read")
+    return predictions, skipped
+
+
+def _print_csv(predictions: Sequence[Prediction]) -> None:
+    import csv
+
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["image", "rank", "label", "probability"])
+    for one in predictions:
+        for rank, (name, probability) in enumerate(one.answers, start=1):
+            table.writerow([one.path, rank, name, f"{probability:.6f}"])
