@@ -1,0 +1,16 @@
+"""Fixtures of the runtime's tests: where third-party packages lie, and a shield against coremltools' start-up noise."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def third_party() -> Path:
+    folder = Path(os.environ.get("KEWCORE_SHARED", CHECKOUT.parent / "shared")) / "mlpackages"
+    if not folder.is_dir():
+        pytest.skip(f"third-party packages are not at '{folder}'; set KEWCORE_SHARED to where they lie")
+    return folder
