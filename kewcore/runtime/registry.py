@@ -100,7 +100,8 @@ class OpSpec:
     exact: bool
 
 
-_specs: dict[tuple[str, Opset], OpSpec] = {}
+_versions: dict[str, dict[Opset, OpSpec]] = {}
+"""Specs by name and first opset; filled while the files of `kewcore.runtime.ops` are imported."""
 
 
 def op(
@@ -135,14 +136,15 @@ def op(
     """
 
     def register(kernel: F) -> F:
-        if (name, since) in _specs:
+        versions = _versions.setdefault(name, {})
+        if since in versions:
             raise ValueError(f"operation '{name}' is already registered for {since.ios}")
         parameters = {
             parameter.name: parameter.default is inspect.Parameter.empty
             for parameter in inspect.signature(kernel).parameters.values()
         }
         like = result_like if result_like in parameters else None
-        _specs[name, since] = OpSpec(
+        versions[since] = OpSpec(
             name=name,
             since=since,
             source=f"{COREML_OPS}/{source}",
@@ -161,14 +163,16 @@ def op(
 
 def lookup(name: str, opset: Opset) -> OpSpec | None:
     """Finds the newest version of an operation that is not above `opset`; None if there is none."""
-    versions = [spec for spec in all_specs() if spec.name == name and spec.since <= opset]
-    return max(versions, key=lambda spec: spec.since, default=None)
+    _import_ops()
+    versions = _versions.get(name, {})
+    newest = max((since for since in versions if since <= opset), default=None)
+    return None if newest is None else versions[newest]
 
 
 def all_specs() -> tuple[OpSpec, ...]:
     """Returns every version of every operation, sorted by name and opset."""
     _import_ops()
-    return tuple(_specs[key] for key in sorted(_specs))
+    return tuple(_versions[name][since] for name in sorted(_versions) for since in sorted(_versions[name]))
 
 
 def as_scalar_or_array(value: Array) -> Any:
