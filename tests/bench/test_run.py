@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASS_NAMES, Bed
+from bench_bed import CLASS_NAMES, Bed
 
 from kewcore.errors import DataError, PackageError, RunError, UsageError
 from kewcore.parity.agreement import compare

@@ -1,4 +1,4 @@
-"""A small photograph-free bed for benches: a dataset of noisy patterns, a trained run, and its packages."""
+"""A small bed for benches: a dataset of noisy patterns, a run that was trained on it, and packages of the run."""
 
 import gc
 import json
@@ -89,25 +89,14 @@ def write_run(folder: Path, data: Path) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def run_bed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A dataset and a run on it."""
-    root = tmp_path_factory.mktemp("bed")
-    write_dataset(root / "data")
-    write_run(root / "runs" / "tiny" / "original", root / "data")
-    return root / "data", root / "runs" / "tiny" / "original"
-
-
-@pytest.fixture(scope="session")
-def bed(run_bed: tuple[Path, Path]) -> Bed:
-    """A dataset, a run, and packages of it."""
+def make_packages(run: Path, out: Path) -> tuple[Path, Path]:
+    """Exports a run as fp16 and palette-1."""
     from kewcore_export.export import export_run
     from kewcore_export.modes import parse_modes
 
-    data, run = run_bed
     with warnings.catch_warnings():
         # coremltools leaves the removal of its temporary folders to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
-        exported = export_run(run, parse_modes(["fp16,palette-1"]), run.parents[2] / "packages")
+        exported = export_run(run, parse_modes(["fp16,palette-1"]), out)
         gc.collect()
-    return Bed(data, run, (exported[0].path, exported[1].path))
+    return exported[0].path, exported[1].path

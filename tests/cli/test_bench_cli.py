@@ -1,0 +1,102 @@
+"""`kewcore bench` and `kewcore evaluate` as a person runs them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench_bed import Bed
+
+pytestmark = [pytest.mark.cli, pytest.mark.parity]
+KEWCORE = Path(sys.executable).with_name("kewcore")
+
+
+@pytest.fixture(scope="module")
+def folder(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a dataset, one run and two packages."""
+    return shutil.copytree(bed.data.parent, tmp_path_factory.mktemp("work") / "bed")
+
+
+def kewcore(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([KEWCORE, *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_bare_bench_takes_all_packages_and_writes_the_report(folder: Path) -> None:
+    done = kewcore(folder, "bench", "--rounds", "3", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].strip() == "tiny original: 30 test images"
+    assert [line.split()[0] for line in lines if line.strip().startswith(("TensorFlow", "tiny-"))] == [
+        "TensorFlow",
+        "tiny-original-fp16",
+        "tiny-original-palette-1",
+    ]
+    assert "benching the newest packages: packages/tiny-original-fp16.mlpackage, " in done.stderr
+    assert "not a device figure" in done.stderr
+    for name in ("bench.html", "bench.json", "bench.md"):
+        assert (folder / "reports" / name).stat().st_size > 500
+        assert f"wrote reports/{name}  " in done.stderr
+    assert "wrote packages/tiny-original-fp16.json" in done.stderr
+    found = json.loads((folder / "reports" / "bench.json").read_text())
+    assert (found["schema_version"], found["kind"]) == (1, "bench")
+    assert found["variants"][0]["packages"][0]["latency"]["threads"] == 1
+
+
+def test_a_missed_gate_ends_with_1_and_says_which(folder: Path) -> None:
+    (folder / "gates.toml").write_text("[gates]\nmin_agreement = 0.99\nmax_size_mb = 0.01\n")
+    done = kewcore(folder, "bench", "--gate", "gates.toml", "--no-latency", "--no-html", "--json", "--out", "ci", "-q")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert [(one["package"], one["gate"]) for one in found["gates"] if not one["held"]] == [
+        ("tiny-original-fp16", "max_size_mb"),
+        ("tiny-original-palette-1", "min_agreement"),
+    ]
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "tiny-original-fp16: gate max_size_mb = 0.01 missed, measured 0.011" in message
+    assert "gate min_agreement = 0.99 missed" in message
+    assert "95 % interval" in message
+    assert sorted(path.name for path in (folder / "ci").iterdir()) == ["bench.json", "bench.md"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("bench", "--gate", "bad.toml"), 2, "gates 'bad.toml': unknown key 'max_latency'"),
+        (("bench", "--gate", "fast.toml", "--no-latency"), 2, "gate 'max_latency_ratio' needs the latency"),
+        (("bench", "none.mlpackage"), 6, "no package at 'none.mlpackage'"),
+        (("bench", "--data", "none"), 3, "no dataset at 'none'"),
+        (("evaluate", "data"), 2, "'data' is nothing that can be evaluated"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_written(
+    folder: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    (folder / "bad.toml").write_text("[gates]\nmax_latency = 1\n")
+    (folder / "fast.toml").write_text("[gates]\nmax_latency_ratio = 1\n")
+    done = kewcore(folder, *arguments, "--out", "nothing")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert f"error: {message}" in done.stderr
+    assert not (folder / "nothing").exists()
+
+
+def test_evaluate_compares_a_run_with_its_package(folder: Path) -> None:
+    done = kewcore(folder, "evaluate", "runs/tiny/original", "packages/tiny-original-palette-1.mlpackage")
+    assert done.returncode == 0, done.stderr
+    assert "McNemar's exact p" in done.stdout
+    assert "tiny-original, by class; on the right what each class was called" in done.stdout
+    found = json.loads((folder / "reports" / "evaluation.json").read_text())
+    accuracy = found["comparison"]["parity"]["accuracy"]
+    first, second = (one["metrics"]["accuracy"] for one in found["evaluations"])
+    assert accuracy["drop_pp"] == pytest.approx(100 * (first - second))
+    assert len(list((folder / "reports").glob("*.png"))) == 6
+
+
+def test_evaluate_takes_the_newest_run_and_the_part_that_was_asked_for(folder: Path) -> None:
+    done = kewcore(folder, "evaluate", "--split", "val", "--json", "--out", "val")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["kind"], found["dataset"]["split"], found["dataset"]["images"]) == ("evaluation", "val", 9)
+    assert found["comparison"] is None
+    assert "evaluating the newest runs: runs/tiny/original" in done.stderr
