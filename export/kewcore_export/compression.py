@@ -24,9 +24,10 @@ from kewcore_export.targets import TARGETS, Target
 
 INT4_BLOCK = 32
 
-# A layer at either end of the network with less than this part of all weights stays at 8 bits in modes of fewer: its
-# error reaches every activation or falls straight on the logits, and its size is next to nothing.
-PROTECTED_PART = 0.01
+# The smallest weights, together no more than this part of all, are stored as int8 in modes of fewer bits. They cost
+# next to nothing, and most of the error comes from them: of KewCNN's 14 million weights 98.5 % are in one Dense, but
+# at 4 bits the three convolutions before it cause five times its error in the probabilities.
+PROTECTED_PART = 0.02
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,21 @@ def compress_constants(
         target: Deployment target; before iOS 18 palettes are shared by a whole tensor.
     """
     weights = [constant for constant in constants if constant.channel_axis is not None]
-    ends = {weights[0].name, weights[-1].name} if len(weights) > 2 else set()
-    total = sum(constant.size for constant in weights)
-    plans = []
-    for constant in constants:
-        protected = constant.name in ends and constant.size < PROTECTED_PART * total
-        plans.append(_plan(constant, float32[constant.name], mode, target, protected))
-    return tuple(plans)
+    protected = _protected(weights) if mode.bits < 8 or mode.sparsity else frozenset()
+    return tuple(
+        _plan(constant, float32[constant.name], mode, target, constant.name in protected) for constant in constants
+    )
+
+
+def _protected(weights: list[StoredConstant]) -> frozenset[str]:
+    left = PROTECTED_PART * sum(constant.size for constant in weights)
+    names = []
+    for constant in sorted(weights, key=lambda weight: weight.size):
+        left -= constant.size
+        if left < 0:
+            break
+        names.append(constant.name)
+    return frozenset(names)
 
 
 def _plan(
@@ -79,9 +88,9 @@ def _plan(
         return as_float
     if constant.channel_axis is None:
         return replace(as_float, reason=f"{constant.parameter} of {constant.op_type}: not a weight")
-    if protected and mode.form in ("linear", "palette", "sparse-palette") and mode.bits < 8:
+    if protected:
         plan = _compress(constant, weight, "linear", 8, "channel", 0.0, target)
-        plan = replace(plan, reason=f"first or last layer with less than {PROTECTED_PART:.0%} of the weights: 8 bits")
+        plan = replace(plan, reason=f"one of the smallest, together at most {PROTECTED_PART:.0%} of all weights: int8")
     else:
         plan = _compress(constant, weight, mode.form, mode.bits, mode.granularity, mode.sparsity, target)
     compressed_bytes = -(-stored_bits(plan.compressed) // 8) if plan.compressed else 0
@@ -106,9 +115,9 @@ def _compress(
     compressed: CompressedWeight
     match form:
         case "linear":
-            compressed = quantize_linear(weight, bits, blocks)
+            compressed = quantize_linear(weight, bits, blocks, axis)
         case "palette":
-            compressed = quantize_palette(weight, bits, blocks)
+            compressed = quantize_palette(weight, bits, blocks, axis)
         case "sparse":
             compressed, words = prune(weight, magnitude_mask(weight, sparsity)), "element"
         case _:

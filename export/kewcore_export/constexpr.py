@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.errors import PackageError
+from kewcore_export.quantizers.blocks import spread
 from kewcore_export.quantizers.compressed import (
     CompressedWeight,
     LinearWeight,
@@ -65,7 +66,7 @@ def decompressed(op_type: str, parameters: Mapping[str, Array]) -> tuple[Array, 
             return (_affine(parameters),)
         case "constexpr_blockwise_shift_scale":
             data, scale = parameters["data"], cast(NDArray[np.float16], parameters["scale"])
-            return ((data.astype(np.float16) * _spread(scale, data.shape)).astype(np.float16),)
+            return ((data.astype(np.float16) * spread(scale, data.shape)).astype(np.float16),)
         case "constexpr_lut_to_dense":
             if "shape" in parameters:
                 return (_flat_palette(parameters),)
@@ -210,15 +211,9 @@ def _scatter(parameters: Mapping[str, Array]) -> Array:
 def _look_up(indices: Array, lut: Array) -> Array:
     palettes = lut[..., 0]
     blocks, levels = palettes.shape[:-1], palettes.shape[-1]
-    owner = _spread(np.arange(int(np.prod(blocks)), dtype=np.int32).reshape(blocks), indices.shape)
+    owner = spread(np.arange(int(np.prod(blocks)), dtype=np.int32).reshape(blocks), indices.shape)
     values: Array = palettes.reshape(-1)[owner * levels + indices.astype(np.int32)]
     return values
-
-
-def _spread(per_block: Array, shape: tuple[int, ...]) -> Array:
-    for axis, length in enumerate(shape):
-        per_block = np.repeat(per_block, length // per_block.shape[axis], axis)
-    return per_block
 
 
 def parameters_of(operation: Any) -> Iterator[tuple[str, Any]]:

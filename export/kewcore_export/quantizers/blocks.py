@@ -33,6 +33,18 @@ def to_rows(weight: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[Any]:
     return np.ascontiguousarray(weight.reshape(split).transpose(order)).reshape(int(np.prod(blocks)), -1)
 
 
+def spread(per_block: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Repeats one entry a block to one entry an element.
+
+    Args:
+        per_block: An array of the same rank as `shape`; each axis divides that of `shape`.
+        shape: Of the result.
+    """
+    for axis, length in enumerate(shape):
+        per_block = np.repeat(per_block, length // per_block.shape[axis], axis)
+    return per_block
+
+
 def from_rows(rows: NDArray[Any], shape: tuple[int, ...], blocks: tuple[int, ...]) -> NDArray[Any]:
     """Undoes `to_rows`."""
     sizes = tuple(n // b for n, b in zip(shape, blocks, strict=True))

@@ -1,11 +1,12 @@
-"""Symmetric linear quantisation with scales that minimise the squared error."""
+"""Symmetric linear quantisation: scales that minimise the squared error, rounding that keeps sums."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kewcore_export.quantizers.blocks import Weight, from_rows, to_rows
+from kewcore_export.quantizers.balance import balancing_moves
+from kewcore_export.quantizers.blocks import Weight, from_rows, spread, to_rows
 from kewcore_export.quantizers.compressed import LinearWeight
 
 # Clipping thresholds that are tried, as fractions of the largest magnitude. Clipping rare large weights lets all the
@@ -15,7 +16,7 @@ _CHUNK_ELEMENTS = 1 << 18
 _SMALLEST_SCALE = np.float32(np.finfo(np.float16).smallest_subnormal)
 
 
-def quantize_linear(weight: Weight, bits: int, blocks: tuple[int, ...]) -> LinearWeight:
+def quantize_linear(weight: Weight, bits: int, blocks: tuple[int, ...], channel_axis: int) -> LinearWeight:
     """Quantises a weight to signed integers, one scale a block, no offset.
 
     Numerics: the integers are chosen against the scale as stored, rounded to fp16.
@@ -24,23 +25,26 @@ def quantize_linear(weight: Weight, bits: int, blocks: tuple[int, ...]) -> Linea
         weight: float32, any shape.
         bits: 8 or 4; integers run from `-(2**(bits - 1) - 1)` to `2**(bits - 1) - 1`.
         blocks: How many blocks along each axis.
+        channel_axis: Axis of output channels, whose sums are kept.
     """
-    rows = to_rows(weight, blocks)
-    scale = np.empty(len(rows), np.float16)
-    values = np.empty(rows.shape, np.int8)
-    chunk = max(1, _CHUNK_ELEMENTS // rows.shape[1])
-    for start in range(0, len(rows), chunk):
-        part = slice(start, start + chunk)
-        scale[part], values[part] = _quantize_rows(rows[part], bits)
-    return LinearWeight(
-        values=from_rows(values, weight.shape, blocks).astype(np.int8, copy=False),
-        scale=scale.reshape(blocks),
-        bits=bits,
-    )
-
-
-def _quantize_rows(rows: NDArray[Any], bits: int) -> tuple[NDArray[np.float16], NDArray[np.int8]]:
     largest = np.float32(2 ** (bits - 1) - 1)
+    rows = to_rows(weight, blocks)
+    chunk = max(1, _CHUNK_ELEMENTS // rows.shape[1])
+    starts = range(0, len(rows), chunk)
+    scale = np.concatenate([_best_scale(rows[start : start + chunk], bits, largest) for start in starts])
+    values: NDArray[np.float32] = np.concatenate(
+        [_round(rows[start : start + chunk], scale[start : start + chunk], largest) for start in starts]
+    )
+    values = from_rows(values, weight.shape, blocks)
+    step = spread(scale.astype(np.float32).reshape(blocks), weight.shape)
+    stored = values * step
+    above = np.where(values < largest, stored + step, np.inf).astype(np.float32)
+    below = np.where(values > -largest, stored - step, -np.inf).astype(np.float32)
+    values = values + balancing_moves(weight, stored, below, above, channel_axis)
+    return LinearWeight(values.astype(np.int8), scale.reshape(blocks), bits)
+
+
+def _best_scale(rows: NDArray[Any], bits: int, largest: np.float32) -> NDArray[np.float16]:
     peak = np.abs(rows).max(axis=1).astype(np.float32)
     best_error = np.full(len(rows), np.inf, np.float32)
     best_scale = np.ones(len(rows), np.float16)
@@ -50,7 +54,7 @@ def _quantize_rows(rows: NDArray[Any], bits: int) -> tuple[NDArray[np.float16], 
         better = error < best_error
         best_error = np.where(better, error, best_error)
         best_scale = np.where(better, scale, best_scale)
-    return best_scale, _round(rows, best_scale, largest).astype(np.int8)
+    return best_scale
 
 
 def _round(rows: NDArray[Any], scale: NDArray[np.float16], largest: np.float32) -> NDArray[np.float32]:
