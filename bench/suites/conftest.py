@@ -1,0 +1,56 @@
+"""The package that suites run: KewCNN's first two stages at 128×128, untrained, exported as fp16 and int8."""
+
+import gc
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+CLASS_NAMES = ("flower", "fruit", "leaf", "plant_tag", "stem", "whole_plant")
+SIDE = 128
+
+
+def write_run(folder: Path) -> None:
+    """Writes an untrained network as a run; what it answers does not matter to a clock."""
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIDE, SIDE, 1))
+    value = layers.Rescaling(1 / 255)(image)
+    for filters, size in ((48, 5), (96, 3)):
+        value = layers.Conv2D(filters, size, padding="same", kernel_initializer="he_uniform")(value)
+        value = layers.LeakyReLU(negative_slope=0.1)(value)
+        value = layers.MaxPooling2D(4)(value)
+    value = layers.Flatten()(value)
+    model = keras.Model(image, layers.Dense(len(CLASS_NAMES), activation="softmax")(value))
+    folder.mkdir(parents=True)
+    model.save(folder / "model.keras")
+    facts = {
+        "schema_version": 1,
+        "recipe": "suite",
+        "title": "Suite",
+        "variant": "original",
+        "class_names": list(CLASS_NAMES),
+        "input": {"height": SIDE, "width": SIDE, "resize": "centre-crop"},
+        "dataset": {"path": "", "fingerprint": "", "stand_in": True},
+        "settings": {},
+    }
+    (folder / "run.json").write_text(json.dumps(facts))
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Packages by mode."""
+    from kewcore_export.export import export_run
+    from kewcore_export.modes import parse_modes
+
+    root = tmp_path_factory.mktemp("suite")
+    write_run(root / "run")
+    with warnings.catch_warnings():
+        # coremltools leaves the removal of its temporary folders to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        exported = export_run(root / "run", parse_modes(["fp16,int8"]), root / "packages")
+        gc.collect()
+    return {one.sidecar.mode: one.path for one in exported}
