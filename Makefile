@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-all lint docs clean install
+.PHONY: quickstart test test-all lint bench docs clean install
 
 install: $(VENV)/.installed
 quickstart: $(VENV)/.installed
@@ -17,6 +17,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest bench/suites --benchmark-only $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
