@@ -14,10 +14,17 @@ from kewcore import __version__
 from kewcore.artefacts import Artefact, describe, storage_errors
 from kewcore.console import progress
 from kewcore.errors import ExportError, PackageError
+from kewcore.models.reference import load_keras_model
 from kewcore_export.compression import compress_constants
 from kewcore_export.conversion import INPUT_NAME, Conversion, converted
-from kewcore_export.golden import golden_cases, golden_images, reference_probabilities, write_golden
-from kewcore_export.keras_graph import ClassifierGraph, check_class_names, classifier_graph, load_keras_model
+from kewcore_export.golden import (
+    golden_cases,
+    golden_images,
+    package_probabilities,
+    reference_probabilities,
+    write_golden,
+)
+from kewcore_export.keras_graph import ClassifierGraph, check_class_names, classifier_graph
 from kewcore_export.measured_weights import measured_weights
 from kewcore_export.metadata import describe_model
 from kewcore_export.model_card import model_card
@@ -196,7 +203,7 @@ def _write(
             golden_files=file_hashes(golden_folder(package)),
             float32_bytes=float32_bytes,
             weights=records,
-            golden=golden_cases(names, reference, None),
+            golden=golden_cases(names, reference, package_probabilities(package, images, INPUT_NAME)),
             parity=None,
         )
         save_sidecar(sidecar, sidecar_path(package))

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from kewcore.models.tensorflow import import_tensorflow
+from kewcore.runtime import load
 from kewcore_export.keras_graph import ClassifierGraph
 from kewcore_export.sidecar import GoldenCase
 
@@ -53,8 +55,7 @@ def reference_probabilities(graph: ClassifierGraph, images: list[NDArray[np.uint
     Returns:
         float32 `[N, C]`.
     """
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     with tf.device("CPU:0"):
         rows = [
             graph.function(tf.constant(image.reshape(1, graph.height, graph.width, graph.channels), tf.float32)).numpy()
@@ -63,18 +64,32 @@ def reference_probabilities(graph: ClassifierGraph, images: list[NDArray[np.uint
     return np.concatenate(rows)
 
 
+def package_probabilities(package: Path, images: list[NDArray[np.uint8]], image_input: str) -> NDArray[np.float32]:
+    """Asks a package, through kewcore's runtime; loading it verifies the whole program first.
+
+    Returns:
+        float32 `[N, C]` in the order of the package's labels.
+
+    Raises:
+        PackageError: The package is malformed.
+    """
+    model = load(package)
+    labels = model.class_labels or ()
+    answers = [model.predict({image_input: image}) for image in images]
+    return np.array([[answer["classLabel_probs"][label] for label in labels] for answer in answers], np.float32)
+
+
 def golden_cases(
-    names: list[str], reference: NDArray[np.float32], package: NDArray[np.float32] | None
+    names: list[str], reference: NDArray[np.float32], package: NDArray[np.float32]
 ) -> tuple[GoldenCase, ...]:
     """Puts inputs and answers together, rounded to seven digits."""
 
     def rounded(row: Any) -> tuple[float, ...]:
         return tuple(round(float(p), 7) for p in row)
 
-    answers = package if package is not None else np.empty((len(names), 0))
     return tuple(
         GoldenCase(name, rounded(expected), rounded(answer))
-        for name, expected, answer in zip(names, reference, answers, strict=True)
+        for name, expected, answer in zip(names, reference, package, strict=True)
     )
 
 

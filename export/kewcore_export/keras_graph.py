@@ -1,11 +1,10 @@
 """From a Keras classifier to one TensorFlow function of fixed shape that turns an image into probabilities."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from kewcore.errors import ExportError, RunError, UnsupportedError
-from kewcore_export.coremltools_import import silenced_stderr
+from kewcore.errors import ExportError, UnsupportedError
+from kewcore.models.tensorflow import import_tensorflow
 
 _CHANNELS = (1, 3)
 _RANDOM_OPS = ("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
@@ -32,24 +31,6 @@ class ClassifierGraph:
     softmax_added: bool
 
 
-def load_keras_model(path: Path) -> Any:
-    """Loads a `.keras` file for inference.
-
-    Raises:
-        RunError: It is missing, damaged, or not a Keras model.
-    """
-    with silenced_stderr():
-        import keras
-
-    if not path.is_file():
-        raise RunError(f"no Keras model at '{path}'", hint="train one first: kewcore train")
-    try:
-        with silenced_stderr():
-            return keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise RunError(f"cannot load Keras model '{path}': {_first_line(error)}") from error
-
-
 def classifier_graph(model: Any) -> ClassifierGraph:
     """Traces a Functional or Sequential Keras classifier for one image.
 
@@ -60,8 +41,7 @@ def classifier_graph(model: Any) -> ClassifierGraph:
         UnsupportedError: It has several inputs or outputs, no fixed image size, a random op that is active at
             inference, or an activation at its end that is neither softmax nor none.
     """
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     height, width, channels = _image_shape(model)
     classes = _class_count(model)
 
@@ -136,7 +116,3 @@ def _last_op_type(graph: Any) -> str:
     while op.type == "Identity":
         op = op.inputs[0].op
     return str(op.type)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

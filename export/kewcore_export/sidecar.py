@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from kewcore.artefacts import Artefact, files_in, sha256_file, write_json
 from kewcore.errors import PackageError
+from kewcore_export.transaction import finish_interrupted
 
 SCHEMA_VERSION = 1
 PACKAGE_SUFFIX = ".mlpackage"
@@ -98,7 +99,7 @@ class GoldenCase:
     Attributes:
         image: PNG in the sidecar's golden folder, already at the model's size.
         reference: Probabilities of the TensorFlow model, in the order of the class names.
-        package: Probabilities of the package, run by kewcore's reference executor.
+        package: Probabilities of the package, run by kewcore's runtime.
     """
 
     image: str
@@ -175,6 +176,7 @@ def load_sidecar(package: Path) -> Sidecar:
         PackageError: There is none, or it is not what kewcore writes.
     """
     path = sidecar_path(package)
+    finish_interrupted(path.parent)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -11,6 +11,7 @@ from kewcore.cli.inspect import inspect
 from kewcore.cli.predict import predict
 from kewcore.cli.quickstart import quickstart
 from kewcore.cli.train import train
+from kewcore.cli.verify import verify
 
 app = typer.Typer(
     name="kewcore",
@@ -40,4 +41,5 @@ app.command("export", cls=BareQuantize)(export)
 app.command("bench")(bench)
 app.command("inspect")(inspect)
 app.command("predict")(predict)
+app.command("verify")(verify)
 app.command("doctor")(doctor)

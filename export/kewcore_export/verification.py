@@ -1,0 +1,104 @@
+"""Is a package still what was exported? Files against the sidecar, the program's validity, and golden predictions.
+
+Needs neither TensorFlow nor coremltools.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kewcore.errors import PackageError
+from kewcore_export.golden import package_probabilities
+from kewcore_export.sidecar import PACKAGE_SUFFIX, Sidecar, file_hashes, golden_folder, load_sidecar
+
+# Largest difference in a probability between two hosts or executors that run the same package in fp16: a few units in
+# the last place of logits around 8, where fp16 steps are 2**-7, change a probability by up to a quarter of that.
+GOLDEN_TOLERANCE = 2e-3
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What checking a package found.
+
+    Attributes:
+        package: Its path.
+        files: How many files were compared.
+        golden_cases: How many golden inputs were run.
+        largest_difference: Between a golden probability as recorded and as computed here; None if none were run.
+        problems: What differs; empty for a sound package.
+    """
+
+    package: Path
+    files: int
+    golden_cases: int
+    largest_difference: float | None
+    problems: tuple[str, ...]
+
+
+def verify_package(package: Path) -> Verification:
+    """Checks a package against its sidecar.
+
+    The program is run only if every file is what it was.
+
+    Raises:
+        PackageError: There is no such package, or its sidecar is missing or unreadable.
+    """
+    if not package.is_dir():
+        raise PackageError(
+            f"there is no package at '{package}'", hint=f"give the path of a folder that ends in {PACKAGE_SUFFIX}"
+        )
+    sidecar = load_sidecar(package)
+    problems = _differences("", sidecar.files, file_hashes(package))
+    golden = golden_folder(package)
+    problems += _differences(f"{golden.name}/", sidecar.golden_files, file_hashes(golden))
+    files = len(sidecar.files) + len(sidecar.golden_files)
+    if problems or not sidecar.golden:
+        return Verification(package, files, 0, None, problems)
+    try:
+        difference = _golden_difference(package, sidecar)
+    except PackageError as error:
+        return Verification(package, files, 0, None, (error.message,))
+    if difference > GOLDEN_TOLERANCE:
+        problems = (f"golden probabilities differ by {difference:.2g}, more than {GOLDEN_TOLERANCE:g}",)
+    return Verification(package, files, len(sidecar.golden), difference, problems)
+
+
+def packages_in(folder: Path) -> list[Path]:
+    """Lists the packages of a folder.
+
+    Raises:
+        PackageError: There is none.
+    """
+    found = sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))
+    if not found:
+        raise PackageError(f"there is no package in '{folder}'", hint="write one first: kewcore export")
+    return found
+
+
+def _differences(prefix: str, expected: Mapping[str, str], found: dict[str, str]) -> tuple[str, ...]:
+    missing = [f"{prefix}{name} is missing" for name in sorted(set(expected) - set(found))]
+    added = [f"{prefix}{name} was not exported" for name in sorted(set(found) - set(expected))]
+    changed = [
+        f"{prefix}{name} has changed: sha256 {found[name][:12]}…, exported as {digest[:12]}…"
+        for name, digest in sorted(expected.items())
+        if name in found and found[name] != digest
+    ]
+    return (*missing, *added, *changed)
+
+
+def _golden_difference(package: Path, sidecar: Sidecar) -> float:
+    images = []
+    for case in sidecar.golden:
+        try:
+            with Image.open(golden_folder(package) / case.image) as image:
+                images.append(np.asarray(image))
+        except OSError as error:
+            raise PackageError(f"golden image '{case.image}' cannot be read: {error}") from error
+    recorded = np.array([case.package for case in sidecar.golden], np.float32)
+    computed = package_probabilities(package, images, sidecar.input.name)
+    if computed.shape != recorded.shape:
+        raise PackageError(f"the package gives {computed.shape[1]} probabilities, the sidecar records another number")
+    return float(np.abs(computed - recorded).max())
