@@ -107,10 +107,11 @@ def session_of(model: bytes, *, threads: int, spinning: bool) -> Any:
         states.Fail,
         states.InvalidGraph,
         states.InvalidArgument,
+        states.InvalidProtobuf,
         states.NotImplemented,
         states.RuntimeException,
     )
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except refusals as error:
-        raise UnsupportedError(f"ONNX Runtime refuses the lowered program: {error}") from error
+        raise UnsupportedError(f"ONNX Runtime refuses the model: {error}") from error
