@@ -77,7 +77,7 @@ def labelled_images(
 
     Raises:
         UsageError: The models take different images, or no folder is known.
-        DataError: The dataset cannot be used, the part is empty, or the folder has changed since training.
+        DataError: The dataset cannot be used, or the folder has changed since training.
     """
     first = sources[0]
     for other in sources[1:]:
@@ -99,8 +99,6 @@ def labelled_images(
             )
         warn(f"'{folder}' is not what '{first.wanted_by}' was trained beside; it may hold images that were learnt from")
     items = dataset.splits[split]
-    if not items:
-        raise DataError(f"dataset '{folder}' has no images in its {split} part")
     chosen = evenly_limited([item.class_index for item in items], limit)
     pixels = load_pixels([items[index] for index in chosen], first.data, cache=cache, skip_bad=skip_bad)
     counts = {name: int((pixels.labels == index).sum()) for index, name in enumerate(first.class_names)}

@@ -11,6 +11,7 @@ from bench_bed import CLASS_NAMES, Bed
 
 from kewcore.errors import DataError, PackageError, RunError, UsageError
 from kewcore.parity.agreement import compare
+from kewcore_bench import engine_process
 from kewcore_bench.candidates import candidate, history, newest_packages, run_facts
 from kewcore_bench.engine_process import running_engine
 from kewcore_bench.engines import EngineSpec
@@ -99,6 +100,30 @@ def test_a_worker_that_dies_is_reported_with_its_last_words(bed: Bed, images: La
         with pytest.raises(PackageError, match=r"ended before it answered \(exit code 1\)") as caught:
             engine.channel.answer()
     assert any("invalid literal for int" in note for note in caught.value.__notes__)
+
+
+def test_a_worker_that_is_killed_or_silent_is_reported(
+    bed: Bed, images: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "pixels.npy", images.pixels)
+    spec = EngineSpec("package", bed.packages[0], "auto", 1)
+    with running_engine(spec, tmp_path / "pixels.npy") as engine:
+        monkeypatch.setattr(engine_process, "ANSWER_WITHIN_S", 0.05)
+        with pytest.raises(PackageError, match=r"fp16\.mlpackage' has not answered for 0 s"):
+            engine.channel.answer()
+        monkeypatch.undo()
+        engine.channel.process.kill()
+        with pytest.raises(PackageError, match="ended before it answered \\(killed by SIGKILL\\)") as caught:
+            engine.time(1, 1)
+    assert caught.value.hint == "it may have run out of memory"
+
+
+def test_other_classes_are_refused(bed: Bed, images: LabelledImages) -> None:
+    other = replace(images, class_names=("x", "y", "z"))
+    with pytest.raises(PackageError, match="has the classes circle, stripes, grey; the images have x, y, z"):
+        run_bench([candidate(bed.packages[0])], other, BenchOptions(rounds=0))
+    with pytest.raises(UsageError, match="has the classes circle, stripes, grey; the images have x, y, z"):
+        evaluate_subjects([find_subject(bed.packages[0])], other)
 
 
 def test_packages_are_found_by_themselves_and_with_their_run(bed: Bed, tmp_path: Path) -> None:
