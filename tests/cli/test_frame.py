@@ -1,0 +1,90 @@
+"""What holds for the command line as a whole: start-up, exit codes, generated pages, doctor."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kewcore.cli import app as app_module
+from kewcore.cli import main
+from kewcore.errors import DataError
+
+pytestmark = pytest.mark.cli
+KEWCORE = Path(sys.executable).with_name("kewcore")
+HEAVY = {
+    "coremltools", "imagehash", "jinja2", "keras", "matplotlib", "numpy", "onnx", "onnxruntime", "pandas", "PIL",
+    "rdata", "scipy", "sklearn", "tensorflow",
+}  # fmt: skip
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['kewcore', '--help']\n"
+        "from kewcore.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "quickstart" in done.stdout
+    assert HEAVY.isdisjoint(eval(done.stderr.splitlines()[-1]))
+
+
+def test_importing_kewcore_and_its_libraries_is_silent() -> None:
+    code = (
+        "import kewcore, kewcore.runtime\n"
+        "from kewcore.models.tensorflow import import_tensorflow\n"
+        "from kewcore_export.coremltools_import import import_coremltools\n"
+        "import_tensorflow().constant(1); import_coremltools()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_page_of_commands_is_up_to_date(tmp_path: Path) -> None:
+    typer = KEWCORE.with_name("typer")
+    page = tmp_path / "cli.md"
+    subprocess.run(
+        [typer, "kewcore.cli.app", "utils", "docs", "--name", "kewcore", "--output", page],
+        capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    committed = Path(__file__).parents[2] / "docs" / "cli.md"
+    assert page.read_text() == committed.read_text(), "run `make docs`"
+
+
+def test_an_error_is_told_with_its_notes_and_hint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        error = DataError("'a.png' is empty", hint="remove it")
+        error.add_note("in folder 'photos'")
+        raise error
+
+    monkeypatch.setattr(app_module, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3
+    assert capsys.readouterr().err == "error: 'a.png' is empty\n  in folder 'photos'\nhint: remove it\n"
+
+
+@pytest.mark.parity
+def test_doctor_finds_tensorflow_right_on_the_cpu() -> None:
+    done = subprocess.run([KEWCORE, "doctor", "--json"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["kind"] == "doctor"
+    assert "tensorflow" in found["libraries"]
+    errors = [one["max_error"] for one in found["devices"] if one["device"] == "/CPU:0"]
+    assert len(errors) == 4
+    assert max(errors) < 1e-5
+
+
+def test_usage_errors_end_with_2() -> None:
+    done = subprocess.run([KEWCORE, "train", "--recipe", "oak"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: no recipe 'oak'; built in: kewcnn",
+        "hint: give one of these names, or the path of a .toml file",
+    ]

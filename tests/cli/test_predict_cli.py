@@ -1,0 +1,84 @@
+"""`kewcore predict` as a person runs it."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench_bed import CLASS_NAMES, Bed
+
+pytestmark = [pytest.mark.cli, pytest.mark.parity]
+KEWCORE = Path(sys.executable).with_name("kewcore")
+
+
+@pytest.fixture(scope="module")
+def folder(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copytree(bed.data.parent, tmp_path_factory.mktemp("predict") / "bed")
+
+
+def predict(folder: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [KEWCORE, "predict", *arguments], cwd=folder, input=stdin, capture_output=True, text=True, timeout=120
+    )
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_folder_goes_through_the_newest_package_which_is_named(folder: Path) -> None:
+    done = predict(folder, "data/test", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "predicting with packages/tiny-original-fp16.mlpackage" in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["schema_version"], found["kind"], len(found["predictions"])) == (1, "predict", 30)
+    right = [one["answers"][0]["label"] == Path(one["image"]).parent.name for one in found["predictions"]]
+    assert sum(right) > 15
+
+
+def test_run_and_package_agree_on_paths_from_stdin(folder: Path) -> None:
+    paths = "".join(f"data/test/{name}/0.png\n" for name in CLASS_NAMES)
+    package, run = (
+        predict(folder, "--csv", "--top", "3", "--model", model, stdin=paths)
+        for model in ("packages/tiny-original-fp16.mlpackage", "runs/tiny/original")
+    )
+    ours, theirs = rows(package.stdout), rows(run.stdout)
+    assert [one["image"] for one in ours] == [line for line in paths.split() for _ in range(3)]
+    assert [one["rank"] for one in ours] == ["1", "2", "3"] * 3
+    assert [one["label"] for one in ours] == [one["label"] for one in theirs]
+    for a, b in zip(ours, theirs, strict=True):
+        assert float(a["probability"]) == pytest.approx(float(b["probability"]), abs=2e-3)
+    for start in range(0, 9, 3):
+        assert sum(float(one["probability"]) for one in ours[start : start + 3]) == pytest.approx(1, abs=1e-3)
+
+
+def test_an_image_that_cannot_be_read_stops_it_or_is_left_out(folder: Path) -> None:
+    (folder / "broken.png").write_bytes(b"no picture")
+    stopped = predict(folder, "broken.png", "data/test/grey/0.png")
+    assert stopped.returncode == 3
+    assert "broken.png" in stopped.stderr
+    assert "--skip-bad" in stopped.stderr
+    assert stopped.stdout == ""
+    left_out = predict(folder, "broken.png", "data/test/grey/0.png", "--skip-bad", "--csv")
+    assert left_out.returncode == 0
+    assert len(rows(left_out.stdout)) == 1
+    assert "left out broken.png: " in left_out.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "stdin names no image"),
+        (("--csv", "--json", "x.png"), 2, "--csv and --json exclude each other"),
+        (("runs",), 3, "folder 'runs' holds no image"),
+        (("x.png", "--model", "data"), 2, "'data' is nothing that can be evaluated"),
+    ],
+)
+def test_bad_input_is_answered_by_name(folder: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+    done = predict(folder, *arguments)
+    assert done.returncode == code
+    assert message in done.stderr
