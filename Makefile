@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-all lint bench docs clean install
+.PHONY: install quickstart test lint docs bench check-macos clean
 
 install: $(VENV)/.installed
 quickstart: $(VENV)/.installed
@@ -34,3 +34,17 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+docs: $(VENV)/.installed
+	$(BIN)/typer kewcore.cli.app utils docs --name kewcore --output docs/cli.md
+
+# Resolves the dependencies for Apple silicon without installing them; see docs/macos.md.
+check-macos: $(VENV)/.installed
+	for python in 3.11 3.12; do \
+	  sed -n '/^dependencies = \[/,/^\]/s/^ *"\([^";]*\).*/\1/p' pyproject.toml > $(VENV)/macos.txt; \
+	  $(BIN)/python -m pip install --dry-run --quiet --ignore-installed --target $(VENV)/macos --only-binary=:all: \
+	    --implementation cp --python-version $$python --platform macosx_14_0_arm64 --platform macosx_13_0_arm64 \
+	    --platform macosx_12_0_arm64 --platform macosx_11_0_arm64 --platform macosx_12_0_universal2 \
+	    --platform macosx_10_9_universal2 -c constraints.txt -r $(VENV)/macos.txt || exit 1; \
+	  echo "resolved for macOS 14, arm64, Python $$python"; \
+	done
