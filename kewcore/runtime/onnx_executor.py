@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kewcore.errors import UnsupportedError
+from kewcore.errors import PackageError, UnsupportedError
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
@@ -77,7 +77,7 @@ class OnnxExecutor:
         for index, segment in enumerate(planned.segments):
             if isinstance(segment, GraphSegment):
                 feed = {name: np.ascontiguousarray(values[name]) for name in segment.inputs}
-                results = sessions[index].run(None, feed)
+                results = run_session(sessions[index], feed)
                 values.update(zip(segment.outputs, results, strict=True))
             else:
                 evaluate(segment.operation, self.function.opset, values, self.precision)
@@ -96,22 +96,39 @@ def session_of(model: bytes, *, threads: int, spinning: bool) -> Any:
         UnsupportedError: ONNX Runtime refuses the model.
     """
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as states
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
-    refusals = (
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except _onnxruntime_errors() as error:
+        raise UnsupportedError(f"ONNX Runtime refuses the model: {error}") from error
+
+
+def run_session(session: Any, feed: Mapping[str, Any]) -> list[Any]:
+    """Runs a session.
+
+    Raises:
+        PackageError: It fails: shapes that are known at run time only do not fit.
+    """
+    try:
+        results: list[Any] = session.run(None, dict(feed))
+    except _onnxruntime_errors() as error:
+        raise PackageError(f"ONNX Runtime stopped: {error}", hint="executor='reference' may say more") from error
+    return results
+
+
+def _onnxruntime_errors() -> tuple[type[Exception], ...]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+    return (
         states.Fail,
-        states.InvalidGraph,
         states.InvalidArgument,
+        states.InvalidGraph,
         states.InvalidProtobuf,
         states.NotImplemented,
         states.RuntimeException,
     )
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except refusals as error:
-        raise UnsupportedError(f"ONNX Runtime refuses the model: {error}") from error

@@ -22,6 +22,7 @@ Array = NDArray[Any]
 Shape = tuple[int | None, ...]
 Kernel = Callable[..., Any]
 F = TypeVar("F", bound=Kernel)
+_SCALAR_ANNOTATIONS = (float, int, bool, str, float | None, int | None, bool | None, str | None)
 
 FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
 INTEGERS = frozenset(t for t in DataType if t.is_integer)
@@ -81,6 +82,7 @@ class OpSpec:
         source: Where its meaning is documented.
         kernel: The pure function; keyword-only parameters with MIL's names.
         parameters: Whether each parameter must be given.
+        scalars: Parameters of rank 0: those whose annotation is a plain number, truth value or text.
         variadic: Parameters that take a row of values.
         accepts: Element types that parameters take; one that is not listed takes any.
         shape_rule: Shapes of the results from shapes and constants; None where they are known at run time only.
@@ -93,6 +95,7 @@ class OpSpec:
     source: str
     kernel: Kernel
     parameters: Mapping[str, bool]
+    scalars: frozenset[str]
     variadic: frozenset[str]
     accepts: Mapping[str, frozenset[DataType]]
     shape_rule: ShapeRule | None
@@ -139,10 +142,9 @@ def op(
         versions = _versions.setdefault(name, {})
         if since in versions:
             raise ValueError(f"operation '{name}' is already registered for {since.ios}")
-        parameters = {
-            parameter.name: parameter.default is inspect.Parameter.empty
-            for parameter in inspect.signature(kernel).parameters.values()
-        }
+        signature = inspect.signature(kernel).parameters
+        parameters = {name: parameter.default is inspect.Parameter.empty for name, parameter in signature.items()}
+        scalars = (name for name, parameter in signature.items() if parameter.annotation in _SCALAR_ANNOTATIONS)
         like = result_like if result_like in parameters else None
         versions[since] = OpSpec(
             name=name,
@@ -150,6 +152,7 @@ def op(
             source=f"{COREML_OPS}/{source}",
             kernel=kernel,
             parameters=parameters,
+            scalars=frozenset(scalars),
             variadic=frozenset(variadic),
             accepts=accepts or {},
             shape_rule=shape,

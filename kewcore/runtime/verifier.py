@@ -203,6 +203,10 @@ def _type_rule_problems(
             elif type_.dtype not in accepted:
                 names = ", ".join(sorted(dtype.value for dtype in accepted))
                 yield f"input '{parameter}' must be of {names}, got {type_.dtype.value}"
+    for parameter in spec.scalars:
+        for type_ in types.get(parameter, ()):
+            if isinstance(type_, TensorType) and type_.shape not in {(), None}:
+                yield f"input '{parameter}' must be a scalar, got {type_}"
     like = types.get(spec.result_like or "", ())
     if like and isinstance(like[0], TensorType):
         for output in operation.outputs:

@@ -131,6 +131,10 @@ def conv(weight: tuple[int, ...], shape: tuple[int, ...], **arguments: Any) -> O
         ),
         (Op("relu", {"x": ("x", "x")}, {"y": F4}), "input 'x' takes one value, got 2"),
         (
+            Op("leaky_relu", {"x": "x", "alpha": np.zeros(2, np.float32)}, {"y": ("fp32", (1, 8, 6, 6))}),
+            "input 'alpha' must be a scalar, got tensor<fp32, [2]>",
+        ),
+        (
             Op("relu", {"x": "x"}, {"y": ("fp32", (1, 8, 6, 6)), "z": F4}),
             "it has 1 results, but 2 outputs are declared",
         ),

@@ -152,6 +152,10 @@ def _try(operation: Operation, function: Function, builder: GraphBuilder) -> str
     except NoLoweringError as error:
         restore()
         return str(error)
+    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError) as error:
+        # An argument makes no sense in a way that the verifier cannot see; the reference executor says how.
+        restore()
+        return f"its arguments do not fit: {error}"
     return None
 
 
