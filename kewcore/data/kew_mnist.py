@@ -130,21 +130,17 @@ def _write_images(
         for start, block in _blocks(images):
             for _ in pool.map(write, range(start, start + len(block)), block):
                 advance()
+            del block  # before the next one is read
     return rows
 
 
 def _scale(images: Images) -> float:
     """Finds out whether values run to 1 or to 255, and that none is missing."""
-    low, high = np.inf, -np.inf
-    for start, block in _blocks(images):
-        for number, values in enumerate(block, start=start + 1):
-            least, most = float(values.min()), float(values.max())
-            if not (least >= 0 and most <= 255):
-                raise DataError(
-                    f"image {number} of '{images.name}' has values from {least:g} to {most:g}, or missing ones; "
-                    "expected 0 to 1 or 0 to 255"
-                )
-            low, high = min(low, least), max(high, most)
+    low, high = images.extremes()
+    if not (low >= 0 and high <= 255):
+        raise DataError(
+            f"'{images.name}' has values from {low:g} to {high:g}, or missing ones; expected 0 to 1 or 0 to 255"
+        )
     return 255.0 if high <= 1 else 1.0
 
 

@@ -1,5 +1,6 @@
 """Finding images and labels among R objects whose names are not documented, by type and shape."""
 
+import mmap
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from kewcore.errors import DataError
 PixelOrder = Literal["column", "row"]
 _FEWEST_PIXELS = 64
 _MOST_CLASSES = 100
+_MAPPED_BYTES = 1 << 26
 _BT601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -44,12 +46,19 @@ class Images:
             flat = np.stack([np.asarray(column[start:stop]) for column in self.values.values()], axis=1)
             return [self._unflattened(row) for row in flat]
         if isinstance(self.values, Sequence):
-            return [_grey(np.asarray(one)) for one in self.values[start:stop]]
-        # Order K copies in the order of the file: R keeps the first axis together, so a strided read would touch
-        # every page for every image.
+            return [_grey(_copied(np.asarray(one))) for one in self.values[start:stop]]
         index = (slice(None),) * self.axis + (slice(start, stop),)
-        block = np.moveaxis(np.array(self.values[index], order="K"), self.axis, 0)
+        block = np.moveaxis(_copied(self.values[index]), self.axis, 0)
         return [self._unflattened(one) if block.ndim == 2 else _grey(one) for one in block]
+
+    def extremes(self) -> tuple[float, float]:
+        """Returns the least and the greatest value of all images; NaN where any is missing."""
+        if isinstance(self.values, np.ndarray):
+            slabs: Iterator[NDArray[Any]] = _slabs(self.values)
+        else:
+            slabs = (one for start in range(self.count) for one in self.block(start, start + 1))
+        ranges = np.array([(slab.min(), slab.max()) for slab in slabs], dtype=np.float64)
+        return float(ranges[:, 0].min()), float(ranges[:, 1].max())
 
     def _unflattened(self, row: NDArray[Any]) -> NDArray[Any]:
         side = isqrt(row.size)
@@ -201,6 +210,34 @@ def _grey(image: NDArray[Any]) -> NDArray[Any]:
     channel = next(axis for axis in (2, 0, 1) if image.shape[axis] in {1, 3})
     planes = np.moveaxis(image, channel, -1)
     return planes[..., 0] if planes.shape[-1] == 1 else planes.astype(np.float32) @ _BT601
+
+
+def _copied(values: NDArray[Any]) -> NDArray[Any]:
+    """Copies values into memory, in R's order."""
+    copy = np.empty(values.shape, values.dtype, order="F")
+    start = 0
+    for slab in _slabs(values):
+        copy[..., start : start + slab.shape[-1]] = slab
+        start += slab.shape[-1]
+    return copy
+
+
+def _slabs(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Walks along the last axis, letting go of a mapped file's pages on the way.
+
+    R keeps the first axis together, so a few images of `[N, H, W]` are spread over every page of the file: walking
+    along the last axis reads the file once, in order, and at most `_MAPPED_BYTES` of it are held.
+    """
+    mapped: Any = values
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    if not isinstance(mapped, mmap.mmap) or not hasattr(mapped, "madvise"):
+        yield values
+        return
+    step = max(1, _MAPPED_BYTES * values.shape[-1] // len(mapped))
+    for start in range(0, values.shape[-1], step):
+        yield values[..., start : start + step]
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _is_matrices(value: Sequence[Any]) -> bool:

@@ -220,7 +220,7 @@ def test_what_cannot_be_told_is_listed(tmp_path, objects, problem):
 )
 def test_values_that_are_not_grey_levels(tmp_path, values, problem):
     kind = rwriter.REAL if values.dtype == float else INTEGER
-    with pytest.raises(DataError, match=rf"image \d of 'x' has {problem}.*expected 0 to 1 or 0 to 255"):
+    with pytest.raises(DataError, match=rf"'x' has {problem}.*expected 0 to 1 or 0 to 255"):
         fetch(tmp_path, {"x": array(values, kind), "y": list(CLASSES)})
 
 
