@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 from kewcore_export.quantizers.blocks import Weight, from_rows, to_rows
 
 Moves = NDArray[np.int8]
-_ROWS_AT_ONCE = 1 << 15
+_ELEMENTS_AT_ONCE = 1 << 18
+_SHORT_ROW = 64
 
 
-def balancing_moves(weight: Weight, stored: Weight, below: Weight, above: Weight, channel_axis: int) -> Moves:
+def balancing_moves(
+    weight: Weight, stored: Weight, below: Weight, above: Weight, channel_axis: int, blocks: tuple[int, ...]
+) -> Moves:
     """Chooses which values to move by one level, so that sums over kernels and over output channels are kept.
+
+    Where a channel is cut into blocks with scales of their own, the sum of each block is kept instead: or else the
+    blocks of small values, whose moves are cheap, would make up for the errors of those of large ones.
 
     Args:
         weight: float32, the exact values.
@@ -27,11 +33,12 @@ def balancing_moves(weight: Weight, stored: Weight, below: Weight, above: Weight
         below: The next lower level, `-inf` where there is none.
         above: The next higher level, `inf` where there is none.
         channel_axis: Axis of output channels.
+        blocks: How many blocks share a scale or palette, along each axis.
 
     Returns:
         int8, the weight's shape: -1, 0 or 1 levels.
     """
-    channels = tuple(length if axis == channel_axis else 1 for axis, length in enumerate(weight.shape))
+    channels = tuple(length if axis == channel_axis else blocks[axis] for axis, length in enumerate(weight.shape))
     moves = np.zeros(weight.shape, np.int8)
     if weight.ndim > 2 and np.prod(weight.shape[2:]) > 1:
         kernels = (*weight.shape[:2], *(1 for _ in weight.shape[2:]))
@@ -49,7 +56,7 @@ def _moves_by_row(
     weight: Weight, stored: Weight, below: Weight, above: Weight, moves: Moves, blocks: tuple[int, ...]
 ) -> Moves:
     arrays = [to_rows(array, blocks) for array in (weight, stored, below, above, moves)]
-    step = max(1, _ROWS_AT_ONCE // arrays[0].shape[1])
+    step = max(1, _ELEMENTS_AT_ONCE // arrays[0].shape[1])
     parts = [_row_moves(*(a[start : start + step] for a in arrays)) for start in range(0, len(arrays[0]), step)]
     result: Moves = from_rows(np.concatenate(parts), weight.shape, blocks)
     return result
@@ -63,22 +70,31 @@ def _row_moves(weight: Weight, stored: Weight, below: Weight, above: Weight, mov
     step = np.where(upwards, above - stored, stored - below)
     step = np.where(moves == 0, step, np.inf)
     distance = step / 2 - np.where(upwards, error, -error)
-    result = moves.copy()
-    for row in range(len(weight)):
-        _move_cheapest(result[row], distance[row], step[row], float(missing[row]))
+    if weight.shape[1] <= _SHORT_ROW:
+        chosen = _cheapest(distance, step, np.abs(missing))
+    else:
+        chosen = np.stack([_cheapest_of_long(*row) for row in zip(distance, step, np.abs(missing), strict=True)])
+    return np.where(chosen, np.where(upwards, np.int8(1), np.int8(-1)), moves)
+
+
+def _cheapest(distance: Weight, step: Weight, missing: NDArray[np.float64]) -> NDArray[np.bool_]:
+    order = np.argsort(distance, axis=1, kind="stable")
+    steps = np.take_along_axis(step, order, axis=1)
+    possible = np.isfinite(steps)
+    steps = np.where(possible, steps, 0)
+    # A move is made if the sum is nearer to its aim with it than without.
+    chosen = np.cumsum(steps, axis=1, dtype=np.float64) - steps / 2 < missing[:, None]
+    result = np.zeros(distance.shape, bool)
+    np.put_along_axis(result, order, chosen & possible, axis=1)
     return result
 
 
-def _move_cheapest(moves: Moves, distance: Weight, step: Weight, missing: float) -> None:
-    smallest = float(step.min(initial=np.inf))
-    if not np.isfinite(smallest) or smallest <= 0 or abs(missing) < smallest / 2:
-        return
-    # No more than this many moves can be needed; sorting only so many keeps long rows cheap.
-    count = min(distance.size, int(abs(missing) / smallest) + 2)
-    cheapest = np.argpartition(distance, count - 1)[:count] if count < distance.size else np.arange(distance.size)
-    order = cheapest[np.lexsort((cheapest, distance[cheapest]))]
-    order = order[np.isfinite(step[order])]
-    reached = np.cumsum(step[order], dtype=np.float64)
-    # A move is made if the sum is nearer to its aim with it than without.
-    chosen = order[reached - step[order] / 2 < abs(missing)]
-    moves[chosen] = 1 if missing > 0 else -1
+def _cheapest_of_long(distance: Weight, step: Weight, missing: float) -> NDArray[np.bool_]:
+    result = np.zeros(distance.shape, bool)
+    smallest = float(step.min())
+    if np.isfinite(smallest) and 0 < smallest / 2 < missing:
+        # No more than this many moves can be needed; sorting only so many keeps long rows cheap.
+        count = min(distance.size, int(missing / smallest) + 2)
+        nearest = np.sort(np.argpartition(distance, count - 1)[:count])
+        result[nearest] = _cheapest(distance[None, nearest], step[None, nearest], np.array([missing]))[0]
+    return result

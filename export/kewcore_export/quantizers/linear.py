@@ -40,7 +40,7 @@ def quantize_linear(weight: Weight, bits: int, blocks: tuple[int, ...], channel_
     stored = values * step
     above = np.where(values < largest, stored + step, np.inf).astype(np.float32)
     below = np.where(values > -largest, stored - step, -np.inf).astype(np.float32)
-    values = values + balancing_moves(weight, stored, below, above, channel_axis)
+    values = values + balancing_moves(weight, stored, below, above, channel_axis, blocks)
     return LinearWeight(values.astype(np.int8), scale.reshape(blocks), bits)
 
 

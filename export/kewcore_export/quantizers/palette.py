@@ -20,6 +20,9 @@ from kewcore_export.quantizers.compressed import PaletteWeight, SparsePaletteWei
 _MOST_STEPS = 100
 _DENSITY_BINS = 512
 
+# Up to so many distinct values the best palette is found exactly; Lloyd's algorithm can get stuck where values are few.
+_MOST_FOR_EXACT = 128
+
 # From so many values on, a table over all fp16 bit patterns is faster than sorting.
 _FEWEST_FOR_TABLE = 1 << 14
 _FINITE = np.arange(1 << 16, dtype=np.uint16)[np.isfinite(np.arange(1 << 16, dtype=np.uint16).view(np.float16))]
@@ -43,7 +46,7 @@ def quantize_palette(weight: Weight, bits: int, blocks: tuple[int, ...], channel
         from_rows(levels, weight.shape, blocks) for levels in _neighbouring_levels(indices, palettes)
     )
     dense = from_rows(indices, weight.shape, blocks)
-    moves = balancing_moves(weight, stored, below, above, channel_axis)
+    moves = balancing_moves(weight, stored, below, above, channel_axis, blocks)
     return PaletteWeight((dense + moves).astype(np.uint8), palettes.reshape(*blocks, 2**bits), bits)
 
 
@@ -86,6 +89,8 @@ def fit_palette(values: NDArray[Any], levels: int) -> NDArray[np.float16]:
     distinct, counts = _distinct(values.astype(np.float16))
     if distinct.size <= levels:
         return np.pad(distinct, (0, levels - distinct.size), mode="edge").astype(np.float16)
+    if distinct.size <= _MOST_FOR_EXACT:
+        return _optimal(distinct, counts, levels).astype(np.float16)
     members = np.concatenate([[0], np.cumsum(counts)])
     sums = np.concatenate([[0.0], np.cumsum(counts * distinct)])
     centroids = _spread_by_density(distinct, counts, levels)
@@ -132,6 +137,27 @@ def _neighbouring_levels(
     at = indices.astype(np.intp) + 1
     below, stored, above = (np.take_along_axis(ladder, at + offset, axis=1) for offset in (-1, 0, 1))
     return below, stored, above
+
+
+def _optimal(distinct: NDArray[np.float64], counts: NDArray[np.int64], levels: int) -> NDArray[np.float64]:
+    """Finds the best centroids by dynamic programming over the borders between clusters."""
+    size = distinct.size
+    n, s, q = (np.concatenate([[0], np.cumsum(counts * distinct**power)]) for power in (0, 1, 2))
+    start, end = np.arange(size + 1)[:, None], np.arange(size + 1)[None, :]
+    members = np.maximum(n[end] - n[start], 1)
+    within = np.where(end > start, (q[end] - q[start]) - (s[end] - s[start]) ** 2 / members, np.inf)
+    error = np.where(np.arange(size + 1) == 0, 0.0, np.inf)
+    borders = []
+    for _ in range(levels):
+        total = error[:, None] + within
+        borders.append(total.argmin(axis=0))
+        error = total.min(axis=0)
+    edges = [size]
+    for border in reversed(borders):
+        edges.append(int(border[edges[-1]]))
+    cuts = np.array(edges[::-1])
+    centroids: NDArray[np.float64] = np.diff(s[cuts]) / np.diff(n[cuts])
+    return centroids
 
 
 def _spread_by_density(distinct: NDArray[np.float64], counts: NDArray[np.int64], levels: int) -> NDArray[np.float64]:
