@@ -170,7 +170,7 @@ def fetch(
         str | None,
         typer.Option("--url", help="Another address of the .Rdata file, or a path.  [default: the publisher's]"),
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the downloaded file beside the folder.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the downloaded file, in DIR.download.")] = False,
     pixel_order: Annotated[
         str, typer.Option("--pixel-order", help="How images stored as rows of a matrix were flattened: column or row.")
     ] = "column",

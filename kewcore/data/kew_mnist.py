@@ -1,10 +1,12 @@
 """Kew-MNIST: from the published .RData file to a folder of PNG images."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,13 +53,13 @@ def fetch_kew_mnist(
 ) -> Fetched:
     """Downloads Kew-MNIST, or takes a file that is there, and writes the folder layout.
 
-    The file is downloaded beside `out`; an interrupted download is resumed by the next call.
+    The file is downloaded into `<out>.download`; an interrupted download is resumed by the next call.
 
     Args:
         out: Folder to write; one that kewcore did not write is refused.
         class_names: The classes, in the order of integer labels.
         url: Where the .RData file is: an http or https address, or a path on this machine.
-        keep: Keep the downloaded file; a path given as `url` is always kept.
+        keep: Keep the folder with the downloaded file; a path given as `url` is always kept.
         pixel_order: How images that are rows of a matrix were flattened: by `column`, as R does, or by `row`.
 
     Raises:
@@ -72,13 +74,13 @@ def fetch_kew_mnist(
         return Fetched(out, marker["counts"], marker["source"]["sha256"], reused=True)
     here = Path(url)
     downloaded = not here.is_file()
-    file = download(url, out.parent / url.rsplit("/", 1)[-1].split("?")[0]) if downloaded else describe(here)
+    folder = out.with_name(f"{out.name}.download")
+    file = download(url, folder / _file_name(url)) if downloaded else describe(here)
     counts = unpack_kew_mnist(
         file.path, out, class_names, pixel_order, {"url": url, "size_bytes": file.size_bytes, "sha256": file.sha256}
     )
     if downloaded and not keep:
-        file.path.unlink()
-        file.path.with_name(file.path.name + ".json").unlink(missing_ok=True)
+        shutil.rmtree(folder)
     return Fetched(out, counts, file.sha256, reused=False)
 
 
@@ -167,6 +169,10 @@ def _class_indices(parts: dict[str | None, Labels], class_names: tuple[str, ...]
             f"nor are the labels whole numbers from 0 or from 1"
         )
     return {part: [names[_plain(value)] for value in labels.values] for part, labels in parts.items()}
+
+
+def _file_name(url: str) -> str:
+    return PurePosixPath(urlsplit(url).path).name or "kew-mnist.Rdata"
 
 
 def _plain(label: object) -> str:

@@ -179,8 +179,10 @@ def test_fetched_over_a_line_that_breaks(tmp_path, keep, monkeypatch):
         fetch_kew_mnist(tmp_path / "data" / "kew", CLASSES, url=url, keep=keep)
     assert server.requests[1]["Range"] == f"bytes={len(content) // 2}-"
     check(tmp_path / "data" / "kew", {None: (x, NAMES)})
-    left = {path.name for path in (tmp_path / "data").iterdir()} - {"kew"}
-    assert left == ({"Kew-MNIST-full-dataset.Rdata", "Kew-MNIST-full-dataset.Rdata.json"} if keep else set())
+    left = {path.relative_to(tmp_path / "data").as_posix() for path in (tmp_path / "data").glob("*.download/*")}
+    file = "kew.download/Kew-MNIST-full-dataset.Rdata"
+    assert left == ({file, f"{file}.json"} if keep else set())
+    assert (tmp_path / "data" / "kew.download").exists() is keep
 
 
 @pytest.mark.parametrize(
