@@ -11,7 +11,6 @@ from kewcore.runtime.model import Model
 from kewcore.runtime.program import (
     Binding,
     CollectionValue,
-    DataType,
     Function,
     Operation,
     TensorType,
@@ -132,10 +131,14 @@ def _chain(operation: Operation, made: Mapping[str, Operation]) -> Iterator[Oper
         waiting.extend(made[name] for name in names if name in made)
 
 
+_SETTINGS = frozenset({"axis", "vector_axis", "shape", "output_dtype"})
+"""Arguments that say how to expand a weight; they hold none of it."""
+
+
 def _tensors(operation: Operation) -> Iterator[TensorValue]:
-    for bindings in operation.arguments.values():
+    for parameter, bindings in operation.arguments.items():
         for binding in bindings:
-            if isinstance(binding, TensorValue) and binding.type.dtype is not DataType.STRING:
+            if isinstance(binding, TensorValue) and parameter not in _SETTINGS:
                 yield binding
 
 

@@ -235,6 +235,17 @@ class Lowering:
             raise NoLoweringError(f"the shape of '{parameter}' is known at run time only")
         return shape
 
+    def spatial_sizes(self, parameter: str, first: int = 2) -> tuple[int, ...]:
+        """Returns the sizes of the axes from `first` on; a batch of any size may come before.
+
+        Raises:
+            NoLoweringError: They are not known.
+        """
+        sizes = self.shape(parameter)[first:]
+        if None in sizes:
+            raise NoLoweringError(f"the sizes of '{parameter}' are known at run time only")
+        return tuple(size for size in sizes if size is not None)
+
     def require_floats(self, *parameters: str) -> None:
         """Makes sure that arguments are fp16 or fp32.
 

@@ -13,15 +13,15 @@ _GRIDS = {
 
 
 def _resize(lowering: Lowering, height: int, width: int, **attributes: str) -> None:
-    shape = lowering.static_shape("x")
-    if len(shape) != 4:
-        raise NoLoweringError(f"resizing of rank {len(shape)}")
-    sizes = lowering.integers([*shape[:-2], height, width])
-    lowering.finish(lowering.node("Resize", lowering.value("x"), "", "", sizes, **attributes))
+    rank = len(lowering.shape("x"))
+    if rank != 4:
+        raise NoLoweringError(f"resizing of rank {rank}")
+    sizes = lowering.integers([height, width])
+    lowering.finish(lowering.node("Resize", lowering.value("x"), "", "", sizes, axes=[2, 3], **attributes))
 
 
 def _scaled(lowering: Lowering) -> tuple[int, int]:
-    height, width = lowering.static_shape("x")[-2:]
+    height, width = lowering.spatial_sizes("x", -2)
     return (
         scaled_size(height, lowering.constant("scale_factor_height", 1)),
         scaled_size(width, lowering.constant("scale_factor_width", 1)),
@@ -40,7 +40,7 @@ def _resize_nearest(lowering: Lowering) -> None:
 
 
 def _nearest(lowering: Lowering, height: int, width: int) -> None:
-    if any(target % size for target, size in zip((height, width), lowering.static_shape("x")[-2:], strict=True)):
+    if any(target % size for target, size in zip((height, width), lowering.spatial_sizes("x", -2), strict=True)):
         raise NoLoweringError("a fractional factor, whose rounding ONNX Runtime does in float32")
     _resize(
         lowering,

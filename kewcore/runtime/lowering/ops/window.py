@@ -74,7 +74,7 @@ def _pool(lowering: Lowering) -> tuple[list[int], list[int], Pads, Pads]:
     if not bool(lowering.constant("ceil_mode", False)):
         return kernel, strides, pads, ((0, 0),) * len(kernel)
     overhang = []
-    for size, k, step, pair in zip(lowering.static_shape("x")[2:], kernel, strides, pads, strict=True):
+    for size, k, step, pair in zip(lowering.spatial_sizes("x"), kernel, strides, pads, strict=True):
         count = window_count(size, k, step, pair, ceil_mode=True)
         overhang.append((0, max(0, (count - 1) * step + k - size - sum(pair))))
     return kernel, strides, pads, tuple(overhang)
@@ -93,7 +93,7 @@ def _pads(lowering: Lowering, kernel: Sequence[int], strides: list[int], dilatio
     pad: Any = lowering.constant("pad")
     sizes: Sequence[int] = [1] * len(kernel)
     if pad_type.startswith("same") and strides != [1] * len(kernel):
-        sizes = lowering.static_shape("x")[2:]
+        sizes = lowering.spatial_sizes("x")
     return window_pads(pad_type, pad, sizes, kernel, strides, dilations)
 
 

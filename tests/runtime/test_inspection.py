@@ -1,0 +1,102 @@
+"""`kewcore inspect`: what it prints, as a table and as JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlbuilder import Blob, Const, Op, model_message, weights_file, write_package
+
+from kewcore.runtime import load
+from kewcore.runtime.inspection import op_counts, weight_reports
+
+pytestmark = pytest.mark.cli
+
+
+def package(path: Path) -> Path:
+    """A dense weight, an int4 one in blocks, a vector palette, and an operation without lowering."""
+    weights = weights_file([("fp16", bytes(2 * 16)), ("int4", bytes(32))])
+    blocks = {"data": Blob(192, "int4", (4, 16)), "scale": np.ones((4, 2), np.float16)}
+    palette = {
+        "indices": Const(bytes(2), "uint2", (4, 2)),
+        "lut": np.ones((2, 1, 4, 2), np.float16),
+        "vector_axis": 1,
+    }
+    ops = [
+        Op("const", {}, {"d": ("fp16", (4, 4))}, {"val": Blob(64, "fp16", (4, 4))}),
+        Op("constexpr_blockwise_shift_scale", blocks, {"b": ("fp16", (4, 16))}),
+        Op("constexpr_lut_to_dense", palette, {"p": ("fp16", (4, 4))}),
+        Op("cast", {"x": "x", "dtype": "'fp16'"}, {"h": ("fp16", (4, 4))}),
+        Op("matmul", {"x": "h", "y": "d"}, {"m": ("fp16", (4, 4))}),
+        Op("matmul", {"x": "m", "y": "p"}, {"q": ("fp16", (4, 4))}),
+        Op("matmul", {"x": "q", "y": "b"}, {"r": ("fp16", (4, 16))}),
+        Op("mod", {"x": "r", "y": np.float16(2)}, {"z": ("fp16", (4, 16))}),
+        Op("cast", {"x": "z", "dtype": "'fp32'"}, {"y": ("fp32", (4, 16))}),
+    ]
+    model = model_message(ops, {"x": ("fp32", (4, 4))}, ["y"])
+    model.description.metadata.author = "A. Botanist"
+    model.description.metadata.userDefined["com.example.note"] = "pressed"
+    return write_package(path, model, weights)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kewcore", "inspect", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_weights_as_they_are_stored(tmp_path: Path) -> None:
+    reports = weight_reports(load(package(tmp_path / "p.mlpackage")).function)
+    assert [(r.name, r.shape, r.form) for r in reports] == [
+        ("d", (4, 4), "fp16"),
+        ("b", (4, 16), "int4 linear, per block [1, 8]"),
+        ("p", (4, 4), "palette-2, 2 palettes, vectors of 2"),
+    ]
+    # 16 fp16; 64 int4 and 8 fp16 scales; 8 indices of 2 bits and 16 fp16 palette elements.
+    assert [r.stored_bytes for r in reports] == [32, 32 + 16, 2 + 32]
+    assert [r.float32_bytes for r in reports] == [64, 256, 64]
+    assert [r.bits_per_weight for r in reports] == [16, 6, 17]
+    assert reports[0].ratio == 2
+
+
+def test_operations_by_executor(tmp_path: Path) -> None:
+    counts = {row.type: row for row in op_counts(load(package(tmp_path / "p.mlpackage"), "onnx"))}
+    assert (counts["matmul"].count, counts["matmul"].onnx) == (3, 3)
+    assert (counts["mod"].onnx, counts["mod"].reference) == (0, 1)
+    assert counts["mod"].reasons == ("no lowering to ONNX is written",)
+
+
+def test_json(tmp_path: Path) -> None:
+    done = run(str(package(tmp_path / "p.mlpackage")), "--json")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert (shown["schema_version"], shown["kind"], shown["opset"]) == (1, "inspection", "iOS18")
+    assert shown["inputs"][0] | {"description": ""} == {
+        "name": "x",
+        "kind": "multiArray",
+        "shape": [4, 4],
+        "dtype": "fp32",
+        "colour_space": None,
+        "optional": False,
+        "description": "",
+    }
+    assert shown["metadata"]["author"] == "A. Botanist"
+    assert shown["metadata"]["user_defined"] == {"com.example.note": "pressed"}
+    assert {row["type"]: row["count"] for row in shown["ops"]}["matmul"] == 3
+    assert [row["stored_bytes"] for row in shown["weights"]] == [32, 48, 34]
+
+
+def test_tables(tmp_path: Path) -> None:
+    done = run(str(package(tmp_path / "p.mlpackage")), "--ops", "--weights")
+    assert done.returncode == 0, done.stderr
+    for text in ("A. Botanist", "iOS18", "matmul_r", "int4 linear, per block [1, 8]", "no lowering to ONNX is written"):
+        assert text in done.stdout
+
+
+def test_no_package(tmp_path: Path) -> None:
+    done = run(str(tmp_path / "none.mlpackage"))
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "error: no package at" in done.stderr
+    assert "hint: give the .mlpackage folder itself" in done.stderr
