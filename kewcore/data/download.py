@@ -86,7 +86,7 @@ def download(url: str, target: Path, *, tries: int = 6, backoff_s: float = 1.0, 
         digest = sha256_file(part)
         artefact = Artefact(target, part.stat().st_size, digest)
         part.replace(target)
-        write_json(_record(target), _recorded(url, artefact) | {"validator": validator})
+        write_json(record_path(target), _recorded(url, artefact) | {"validator": validator})
         note.unlink(missing_ok=True)
     return artefact
 
@@ -206,7 +206,8 @@ def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _record(target: Path) -> Path:
+def record_path(target: Path) -> Path:
+    """Returns where the size, SHA-256 and origin of a downloaded file are recorded."""
     return target.with_name(target.name + ".json")
 
 
@@ -217,7 +218,7 @@ def _recorded(url: str, artefact: Artefact) -> dict[str, Any]:
 def _kept(url: str, target: Path) -> Artefact | None:
     """Returns the file that an earlier download finished, if it is still what was recorded."""
     try:
-        record = json.loads(_record(target).read_text(encoding="utf-8"))
+        record = json.loads(record_path(target).read_text(encoding="utf-8"))
         artefact = Artefact(target, target.stat().st_size, sha256_file(target))
     except (OSError, ValueError):
         return None

@@ -1,6 +1,5 @@
 """Kew-MNIST: from the published .RData file to a folder of PNG images."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from PIL import Image
 
 from kewcore.artefacts import describe, replacing_folder, storage_errors
 from kewcore.console import progress, say
-from kewcore.data.download import download
+from kewcore.data.download import download, record_path
 from kewcore.data.labels import write_label_file
 from kewcore.data.marker import check_replaceable, read_marker, write_marker
 from kewcore.data.rfile import read_rdata
@@ -80,7 +79,10 @@ def fetch_kew_mnist(
         file.path, out, class_names, pixel_order, {"url": url, "size_bytes": file.size_bytes, "sha256": file.sha256}
     )
     if downloaded and not keep:
-        shutil.rmtree(folder)
+        file.path.unlink()
+        record_path(file.path).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
     return Fetched(out, counts, file.sha256, reused=False)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -93,6 +94,29 @@ def test_worker_processes_draw_the_same_images(tmp_path, monkeypatch):
     alone = sha256_tree(make_sample_set(tmp_path / "alone", seed=3, images=12).root)
     monkeypatch.setattr("kewcore.data.sample.make.os.cpu_count", lambda: 2)
     assert sha256_tree(make_sample_set(tmp_path / "pool", seed=3, images=12).root) == alone
+
+
+@pytest.mark.slow
+def test_drawing_goes_on_when_a_worker_process_is_killed(tmp_path, monkeypatch):
+    class Killed:
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def map(self, write, jobs, chunksize):
+            yield write(jobs[0])
+            raise BrokenProcessPool
+
+    monkeypatch.setattr("kewcore.data.sample.make._FEW", 0)
+    monkeypatch.setattr("kewcore.data.sample.make.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("kewcore.data.sample.make.ProcessPoolExecutor", Killed)
+    summary = make_sample_set(tmp_path / "set", images=12)
+    assert len(list(summary.root.rglob("*.jpg"))) == sum(sum(counts.values()) for counts in sample_counts(12).values())
 
 
 def test_the_two_generators_differ_as_photographs_and_renderings_do():

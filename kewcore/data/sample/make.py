@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from kewcore.artefacts import replacing_folder, storage_errors
-from kewcore.console import progress
+from kewcore.console import detail, progress
 from kewcore.data.marker import check_replaceable, read_marker, write_marker
 from kewcore.data.sample.photographs import draw_photograph
 from kewcore.data.sample.renderings import draw_rendering
@@ -125,8 +126,16 @@ def _drawn(folder: Path, seed: int, jobs: list[tuple[str, str, int]]) -> Iterato
         yield from map(write, jobs)
         return
     # Spawned, not forked: the caller may have TensorFlow's threads running, which a fork would leave locked.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(write, jobs, chunksize=4)
+    done = 0
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            for _ in pool.map(write, jobs, chunksize=4):
+                done += 1
+                yield
+    except BrokenProcessPool:
+        # A worker was killed, or cannot start, as under `python -` and in a script without a main guard.
+        detail("worker processes stopped; drawing goes on in this one")
+        yield from map(write, jobs[done:])
 
 
 def _write_sample(folder: Path, seed: int, job: tuple[str, str, int]) -> None:
