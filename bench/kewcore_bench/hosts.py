@@ -22,6 +22,8 @@ class HostFacts:
         cpu: Model name of the processor, as the system gives it.
         cores: Logical cores that this process may use.
         memory_bytes: Physical memory; None where the system does not say.
+        load_average: Processes that wanted a core over the last minute, before the measurement; None where the system
+            does not say.
         python: Version of Python.
         libraries: Versions by distribution name; what is not installed is left out.
     """
@@ -32,6 +34,7 @@ class HostFacts:
     cpu: str
     cores: int
     memory_bytes: int | None
+    load_average: float | None
     python: str
     libraries: Mapping[str, str]
 
@@ -40,6 +43,16 @@ class HostFacts:
         """The sentence that goes with every latency."""
         where = f"{self.system}, {self.machine}, {self.cpu}, {self.cores} cores"
         return f"latency on this host ({where}), not a device figure"
+
+    @property
+    def busy_note(self) -> str | None:
+        """A warning for figures taken on a host that had other work; None for an idle one."""
+        if self.load_average is None or self.load_average < self.cores:
+            return None
+        return (
+            f"The host was busy before the measurement (load {self.load_average:.1f} on {self.cores} cores): latencies "
+            "are longer than on an idle one, and ratios less certain."
+        )
 
 
 def host_facts() -> HostFacts:
@@ -51,8 +64,9 @@ def host_facts() -> HostFacts:
         cpu=_cpu_model(),
         cores=usable_cores(),
         memory_bytes=_memory_bytes(),
+        load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         python=platform.python_version(),
-        libraries={name: version for name in LIBRARIES if (version := _version(name))},
+        libraries={name: version for name in LIBRARIES if (version := installed_version(name))},
     )
 
 
@@ -63,7 +77,8 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Gives the version of an installed distribution, or None."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,10 @@ from kewcore.parity.classification import evaluate
 from kewcore.runtime.loading import ExecutorChoice
 from kewcore_bench import latency as latencies
 from kewcore_bench.candidates import Candidate, RunFacts, history
-from kewcore_bench.engine_process import EngineProcess, running_engine
+from kewcore_bench.engine_process import running_engine
 from kewcore_bench.engines import EngineSpec
 from kewcore_bench.gallery import samples
-from kewcore_bench.hosts import host_facts, usable_cores
+from kewcore_bench.hosts import host_facts, installed_version, usable_cores
 from kewcore_bench.images import LabelledImages, pixel_file
 from kewcore_bench.latency import Latency, LatencyOptions
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
@@ -66,6 +65,7 @@ def run_bench(
     Raises:
         KewError: A model cannot be loaded or run; nothing has been written then but cached probabilities.
     """
+    host = host_facts()
     chosen = options or BenchOptions()
     threads = chosen.threads or usable_cores()
     by_run: dict[Path, list[Candidate]] = {}
@@ -77,7 +77,7 @@ def run_bench(
     return BenchResult(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kewcore_version=__version__,
-        host=host_facts(),
+        host=host,
         dataset=images.facts,
         latency_options=timing,
         variants=variants,
@@ -118,28 +118,13 @@ def _variant(
     timing: LatencyOptions | None,
 ) -> VariantResult:
     run = group[0].run
-    key = reference_key(run.model_sha256, images.pixels, metadata.version("tensorflow"))
-    kept = cached(options.cache, key, len(images.class_names))
-    reference_spec = EngineSpec("tensorflow", run.folder, "auto", threads)
     names = _names(group)
-    specs = {
+    specs = {REFERENCE: EngineSpec("tensorflow", run.folder, "auto", threads)} | {
         name: EngineSpec("package", one.path, options.executor, threads) for name, one in zip(names, group, strict=True)
     }
-    with ExitStack() as stack:
-        engines: dict[str, EngineProcess] = {}
-        if timing is not None or kept is None:
-            engines[REFERENCE] = stack.enter_context(running_engine(reference_spec, pixels))
-        reference = kept if kept is not None else _classify(engines[REFERENCE], REFERENCE, run, images)
-        keep(options.cache, key, reference)
-        opinions = {REFERENCE: reference}
-        for name, spec in specs.items():
-            if timing is None:
-                with running_engine(spec, pixels) as engine:
-                    opinions[name] = _classify(engine, name, run, images)
-            else:
-                engines[name] = stack.enter_context(running_engine(spec, pixels))
-                opinions[name] = _classify(engines[name], name, run, images)
-        timed = _timed(engines, run, timing) if timing is not None else {}
+    opinions = {name: _probabilities(name, spec, run, images, pixels, options.cache) for name, spec in specs.items()}
+    reference = opinions[REFERENCE]
+    timed = _timed(specs, run, pixels, timing) if timing is not None else {}
     return VariantResult(
         recipe=run.recipe,
         variant=run.variant,
@@ -163,12 +148,27 @@ def _names(group: Sequence[Candidate]) -> list[str]:
     return modes if len(set(modes)) == len(modes) else [str(one.path) for one in group]
 
 
-def _classify(engine: EngineProcess, name: str, run: RunFacts, images: LabelledImages) -> NDArray[np.float32]:
-    return classify(engine, f"{run.variant} {name}", len(images.labels), images.class_names)
+def _probabilities(
+    name: str, spec: EngineSpec, run: RunFacts, images: LabelledImages, pixels: Path, cache: Path | None
+) -> NDArray[np.float32]:
+    """Classifies all images in a process that ends with them: many images at once take memory that one does not."""
+    key = None
+    if name == REFERENCE:
+        key = reference_key(run.model_sha256, images.pixels, installed_version("tensorflow") or "none")
+    kept = cached(cache, key, len(images.class_names)) if key is not None else None
+    if kept is not None:
+        return kept
+    with running_engine(spec, pixels) as engine:
+        found = classify(engine, f"{run.variant} {name}", len(images.labels), images.class_names)
+    if key is not None:
+        keep(cache, key, found)
+    return found
 
 
-def _timed(engines: Mapping[str, EngineProcess], run: RunFacts, timing: LatencyOptions) -> dict[str, Latency]:
-    with progress(f"{run.variant} latency", timing.rounds * len(engines), "turns") as advance:
+def _timed(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, timing: LatencyOptions) -> dict[str, Latency]:
+    with ExitStack() as stack:
+        engines = {name: stack.enter_context(running_engine(spec, pixels)) for name, spec in specs.items()}
+        advance = stack.enter_context(progress(f"{run.variant} latency", timing.rounds * len(engines), "turns"))
         return latencies.measure(engines, timing, advance)
 
 

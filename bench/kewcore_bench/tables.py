@@ -71,6 +71,8 @@ def notes(result: BenchResult) -> list[str]:
             f"{options.rounds} interleaved rounds of {options.predicts}, each engine in a process of its own; "
             "ratio to TensorFlow within a round."
         )
+        if result.host.busy_note is not None:
+            said.append(result.host.busy_note)
     said.append(
         "Intervals are 95 %: Wilson for agreement, bootstrap over rounds for the ratio. Logit SNR is taken on "
         "log-probabilities centred by row, since outputs are softmaxed."

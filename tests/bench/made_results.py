@@ -64,5 +64,5 @@ def result_of(agree: int, of: int, *, stand_in: bool = True) -> BenchResult:
         gallery=samples(images, {"TensorFlow": reference, "int8": package}),
         history={"epoch": (1.0, 2.0), "loss": (1.0, 0.5), "val_loss": (1.1, 0.7)},
     )
-    host = HostFacts("Linux", "6", "x86_64", "A <Processor>", 2, 4 * 10**9, "3.11.7", {"numpy": "2.0.2"})
+    host = HostFacts("Linux", "6", "x86_64", "A <Processor>", 2, 4 * 10**9, 0.4, "3.11.7", {"numpy": "2.0.2"})
     return BenchResult("2026-01-02T03:04:05+00:00", "0.1.0", host, facts, LatencyOptions(2, 3, 5), (variant,))

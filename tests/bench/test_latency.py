@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,3 +113,13 @@ def test_host_facts_name_the_machine() -> None:
     assert "not a device figure" in facts.note
     assert facts.libraries["numpy"] == np.__version__
     assert facts.cpu
+
+
+def test_a_busy_host_is_called_one() -> None:
+    facts = replace(host_facts(), cores=2, load_average=9.94)
+    assert facts.busy_note == (
+        "The host was busy before the measurement (load 9.9 on 2 cores): latencies are longer than on an idle one, "
+        "and ratios less certain."
+    )
+    assert replace(facts, load_average=0.3).busy_note is None
+    assert replace(facts, load_average=None).busy_note is None
