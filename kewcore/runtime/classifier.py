@@ -21,6 +21,8 @@ from kewcore.runtime.program import Feature, FeatureKind
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
+_SHOWN_FROM_IMAGES = 8
+"""Fewer are done before a pool of threads or a progress bar is worth it."""
 _GREYSCALE = {"GRAYSCALE", "GRAYSCALE_FLOAT16"}
 
 
@@ -174,6 +176,10 @@ def _check_pixels(pixels: Pixels, size: tuple[int, int]) -> None:
 def _one_by_one(classify: Callable[[Pixels], Any], pixels: Pixels, classes: int, workers: int) -> Probabilities:
     """Classifies images on several threads, in order."""
     rows = np.empty((len(pixels), classes), np.float32)
+    if len(pixels) < _SHOWN_FROM_IMAGES:
+        for index, image in enumerate(pixels):
+            rows[index] = classify(image)
+        return rows
     with ThreadPoolExecutor(workers) as pool, progress("classifying", len(pixels)) as advance:
         for index, row in enumerate(pool.map(classify, pixels)):
             rows[index] = row

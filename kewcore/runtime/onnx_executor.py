@@ -1,6 +1,7 @@
 """The fast executor: ONNX Runtime on lowered graphs, the reference executor for what has no lowering."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from kewcore.errors import PackageError, UnsupportedError
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
-from kewcore.runtime.lowering.plan import GraphSegment, Plan, model_proto, plan
+from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.program import Function
 from kewcore.runtime.reference import evaluate, narrow, widen
@@ -34,54 +35,68 @@ class OnnxExecutor:
         self.threads = threads
         self.precision: Precision = precision
         self.spinning = spinning
-        self._plan = plan(pool_before_activation(function), precision)
-        self._sessions = self._start(self._plan)
+        self._schedule = self._started(plan(pool_before_activation(function), precision))
 
     def run(self, inputs: Mapping[str, Any]) -> Values:
         """Computes the outputs; safe to call from several threads at a time."""
-        return self._run(self._plan, self._sessions, inputs, self.function.body.outputs)
+        return self._run(self._schedule, inputs, self.function.body.outputs)
 
     def trace(self, inputs: Mapping[str, Any]) -> Values:
         """Computes every value of the program as it stands, without rewrites; slower, and needs a session more."""
-        full, sessions = self._full
-        return self._run(full, sessions, inputs, tuple(full.types))
+        return self._run(self._full_schedule, inputs, tuple(self._full_schedule.types))
 
     def placements(self) -> tuple[Placement, ...]:
         """Which executor takes each operation."""
-        return self._plan.placements
+        return self._schedule.placements
 
     @cached_property
-    def _full(self) -> tuple[Plan, dict[int, Any]]:
-        full = plan(self.function, self.precision, keep_all=True)
-        return full, self._start(full)
+    def _full_schedule(self) -> "_Schedule":
+        return self._started(plan(self.function, self.precision, keep_all=True))
 
-    def _start(self, planned: Plan) -> dict[int, Any]:
-        """Starts a session a graph, by the segment's position."""
-        return {
-            index: session_of(
-                model_proto(segment, planned.types, self.function.name).SerializeToString(),
-                threads=self.threads,
-                spinning=self.spinning,
-            )
-            for index, segment in enumerate(planned.segments)
+    def _started(self, planned: Plan) -> "_Schedule":
+        """Starts a session for every graph, and lets go of the graphs, which hold all weights."""
+        steps = tuple(
+            _SessionStep(self._session(segment, planned), segment.inputs, segment.outputs)
             if isinstance(segment, GraphSegment)
-        }
+            else segment
+            for segment in planned.segments
+        )
+        return _Schedule(steps, planned.constants, planned.types, planned.placements)
 
-    def _run(
-        self, planned: Plan, sessions: dict[int, Any], inputs: Mapping[str, Any], names: tuple[str, ...]
-    ) -> Values:
-        types = planned.types
-        values: Values = dict(planned.constants)
+    def _session(self, segment: GraphSegment, planned: Plan) -> Any:
+        model = model_proto(segment, planned.types, self.function.name).SerializeToString()
+        return session_of(model, threads=self.threads, spinning=self.spinning)
+
+    def _run(self, schedule: "_Schedule", inputs: Mapping[str, Any], names: tuple[str, ...]) -> Values:
+        values: Values = dict(schedule.constants)
         for named in self.function.inputs:
             values[named.name] = widen(np.asarray(inputs[named.name]), named.type)
-        for index, segment in enumerate(planned.segments):
-            if isinstance(segment, GraphSegment):
-                feed = {name: np.ascontiguousarray(values[name]) for name in segment.inputs}
-                results = run_session(sessions[index], feed)
-                values.update(zip(segment.outputs, results, strict=True))
+        for step in schedule.steps:
+            if isinstance(step, _SessionStep):
+                feed = {name: np.ascontiguousarray(values[name]) for name in step.inputs}
+                values.update(zip(step.outputs, run_session(step.session, feed), strict=True))
             else:
-                evaluate(segment.operation, self.function.opset, values, self.precision)
-        return {name: narrow(values[name], types[name]) for name in names}
+                evaluate(step.operation, self.function.opset, values, self.precision)
+        return {name: narrow(values[name], schedule.types[name]) for name in names}
+
+
+@dataclass(frozen=True)
+class _SessionStep:
+    """A session, and the program's names of what it reads and gives."""
+
+    session: Any
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """What runs one after the other, and what is known before."""
+
+    steps: tuple[_SessionStep | ReferenceSegment, ...]
+    constants: Values
+    types: Mapping[str, Any]
+    placements: tuple[Placement, ...]
 
 
 def session_of(model: bytes, *, threads: int, spinning: bool) -> Any:

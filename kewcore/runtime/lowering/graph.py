@@ -115,8 +115,8 @@ class GraphBuilder:
         half = type_.dtype is DataType.FLOAT16
         array = np.asarray(value, np.float32 if half else type_.dtype.numpy)
         # Typed values are exact in fp16; under `fp32` an expanded weight need not be.
-        exact = half and array.size > 1 and bool(np.array_equal(array, array.astype(np.float16), equal_nan=True))
-        return self.initializer(array, stem, half=exact)
+        exact = self.precision == "typed" or bool(np.array_equal(array, array.astype(np.float16), equal_nan=True))
+        return self.initializer(array, stem, half=half and array.size > 1 and exact)
 
     def knows(self, name: str) -> bool:
         """Whether a value is computed in this graph."""

@@ -104,6 +104,9 @@ def plan(function: Function, precision: Precision, *, keep_all: bool = False) ->
             builder = None
     segments = _connected([row for row in rows if not isinstance(row, tuple) or row[1]], function, keep_all)
     read = {b for s in segments if isinstance(s, ReferenceSegment) for b in _reads(s.operation)}
+    for segment in segments:
+        if isinstance(segment, GraphSegment):
+            segment.graph.constants = {}  # the graph has what it needs of them; together they are all weights once more
     kept = read | set(function.body.outputs)
     remaining = constants if keep_all else {name: value for name, value in constants.items() if name in kept}
     return Plan(function, dict(remaining), segments, types)
