@@ -14,7 +14,7 @@ from kewcore.errors import DataError
 pytestmark = pytest.mark.cli
 KEWCORE = Path(sys.executable).with_name("kewcore")
 HEAVY = {
-    "coremltools", "imagehash", "jinja2", "keras", "matplotlib", "numpy", "onnx", "onnxruntime", "pandas", "PIL",
+    "coremltools", "jinja2", "keras", "matplotlib", "numpy", "onnx", "onnxruntime", "pandas", "PIL",
     "rdata", "scipy", "sklearn", "tensorflow",
 }  # fmt: skip
 

@@ -30,21 +30,21 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_a_folder_goes_through_the_newest_package_which_is_named(folder: Path) -> None:
+def test_a_folder_goes_through_the_newest_package_which_is_named(folder: Path, bed: Bed) -> None:
     done = predict(folder, "data/test", "--json")
     assert done.returncode == 0, done.stderr
-    assert "predicting with packages/tiny-original-fp16.mlpackage" in done.stderr
+    assert f"predicting with packages/{bed.packages[0].name}" in done.stderr
     found = json.loads(done.stdout)
     assert (found["schema_version"], found["kind"], len(found["predictions"])) == (1, "predict", 30)
     right = [one["answers"][0]["label"] == Path(one["image"]).parent.name for one in found["predictions"]]
     assert sum(right) > 15
 
 
-def test_run_and_package_agree_on_paths_from_stdin(folder: Path) -> None:
+def test_run_and_package_agree_on_paths_from_stdin(folder: Path, bed: Bed) -> None:
     paths = "".join(f"data/test/{name}/0.png\n" for name in CLASS_NAMES)
     package, run = (
         predict(folder, "--csv", "--top", "3", "--model", model, stdin=paths)
-        for model in ("packages/tiny-original-fp16.mlpackage", "runs/tiny/original")
+        for model in (f"packages/{bed.packages[0].name}", "runs/tiny/original")
     )
     ours, theirs = rows(package.stdout), rows(run.stdout)
     assert [one["image"] for one in ours] == [line for line in paths.split() for _ in range(3)]
