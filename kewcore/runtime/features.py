@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kewcore.errors import UnsupportedError, UsageError
+from kewcore.errors import PackageError, UnsupportedError, UsageError
 from kewcore.runtime.program import Feature, FeatureKind, Function, Interface, TensorType
 from kewcore.runtime.registry import Array
 
@@ -60,21 +60,32 @@ def results_from(values: Mapping[str, Any], interface: Interface) -> dict[str, A
     Returns:
         Outputs by the description's names: arrays of the described type, a label (`str` or `int`), a dictionary of
         probabilities by label, or a PIL image.
+
+    Raises:
+        PackageError: The program gives something else than the description says.
     """
     results: dict[str, Any] = {}
     for feature in interface.outputs:
         value = values[feature.name]
-        if feature.kind is FeatureKind.MULTI_ARRAY and feature.dtype is not None:
-            results[feature.name] = np.asarray(value).astype(feature.dtype.numpy, copy=False)
-        elif feature.kind is FeatureKind.IMAGE:
-            results[feature.name] = _image_from(np.asarray(value), feature)
-        elif feature.kind is FeatureKind.INT64:
-            results[feature.name] = int(value)
-        elif feature.kind is FeatureKind.DOUBLE:
-            results[feature.name] = float(value)
-        else:
-            results[feature.name] = value
+        try:
+            results[feature.name] = _result(value, feature)
+        except (ValueError, TypeError) as error:
+            came = f"an array {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
+            message = f"output '{feature.name}' is described as {feature}, but the program gives {came}"
+            raise PackageError(message) from error
     return results
+
+
+def _result(value: Any, feature: Feature) -> Any:
+    if feature.kind is FeatureKind.MULTI_ARRAY and feature.dtype is not None:
+        return np.asarray(value).astype(feature.dtype.numpy, copy=False)
+    if feature.kind is FeatureKind.IMAGE:
+        return _image_from(np.asarray(value), feature)
+    if feature.kind is FeatureKind.INT64:
+        return int(value)
+    if feature.kind is FeatureKind.DOUBLE:
+        return float(value)
+    return value
 
 
 def _listing(interface: Interface) -> str:
@@ -140,8 +151,12 @@ def _image_tensor(value: Any, feature: Feature, type_: TensorType) -> Array:
     _check_image_size(planes.shape[2:], feature)
     if colour_space == "BGR":
         planes = planes[:, ::-1]
-    shape = type_.static_shape
-    return np.ascontiguousarray(planes.astype(type_.dtype.numpy)).reshape(planes.shape if shape is None else shape)
+    declared = type_.shape
+    if declared is not None and (
+        len(declared) != 4 or any(d not in {None, s} for d, s in zip(declared, planes.shape, strict=True))
+    ):
+        raise PackageError(f"input '{feature.name}' is described as {feature}, but the program takes {type_}")
+    return np.ascontiguousarray(planes.astype(type_.dtype.numpy))
 
 
 def _check_image_size(size: tuple[int, ...], feature: Feature) -> None:
@@ -163,7 +178,7 @@ def _check_image_size(size: tuple[int, ...], feature: Feature) -> None:
 
 
 def _image_from(value: Array, feature: Feature) -> Image.Image:
-    planes = value.reshape(value.shape[-3:])
+    planes = value.reshape(_CHANNELS[feature.colour_space or "RGB"], *value.shape[-2:])
     if feature.colour_space == "GRAYSCALE_FLOAT16":
         return Image.fromarray(planes[0].astype(np.float32))
     pixels = np.clip(np.round(planes.astype(np.float32)), 0, 255).astype(np.uint8)

@@ -100,6 +100,9 @@ def _function_problems(function: Function, interface: Interface | None, missing:
         for feature in interface.outputs:
             if feature.name not in function.body.outputs:
                 yield f"the description has output '{feature.name}', the program has not"
+        described = {feature.name for feature in (*interface.inputs, *interface.states)}
+        for name in sorted(known - described):
+            yield f"the program has input '{name}', the description has not"
 
 
 def _operation_problems(operation: Operation, opset: Opset, scope: _Scope) -> Iterator[str]:

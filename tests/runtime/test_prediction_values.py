@@ -212,6 +212,22 @@ def test_what_is_no_classifier(tmp_path: Path) -> None:
         OnnxClassifier(tmp_path / "q.onnx")
 
 
+def test_a_description_that_the_program_does_not_keep(tmp_path: Path) -> None:
+    model = model_message([Op("relu", {"x": "x"}, {"y": F4})], {"x": F4}, ["y"])
+    image = model.description.input[0].type.imageType
+    image.width, image.height, image.colorSpace = 2, 2, SPACES["GRAYSCALE"]
+    with pytest.raises(
+        PackageError, match="input 'x' is described as image GRAYSCALE 2x2, but the program takes tensor"
+    ):
+        load(write_package(tmp_path / "i.mlpackage", model)).predict({"x": np.zeros((2, 2))})
+    model = model_message([Op("relu", {"x": "x"}, {"y": F4})], {"x": F4}, ["y"])
+    image = model.description.output[0].type.imageType
+    image.width, image.height, image.colorSpace = 2, 2, SPACES["RGB"]
+    text = r"output 'y' is described as image RGB 2x2, but the program gives an array \[4\]"
+    with pytest.raises(PackageError, match=text):
+        load(write_package(tmp_path / "o.mlpackage", model)).predict({"x": np.zeros(4)})
+
+
 def test_segments_between_executors(tmp_path: Path) -> None:
     ops = [
         Op("relu", {"x": "x"}, {"a": F4}),

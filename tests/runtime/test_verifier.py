@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mlbuilder import Const, Op, build
+from mlbuilder import Const, Op, build, model_message, write_package
 
 from kewcore.errors import KewError, PackageError, UnsupportedError
 from kewcore.runtime import load
@@ -195,6 +195,13 @@ def test_what_only_shows_at_run_time_is_located(tmp_path: Path) -> None:
         load(build(tmp_path / "p.mlpackage", [dense], {"x": F4}, ["y"])).predict({"x": np.zeros(4)})
     expected = "op 'constexpr_sparse_to_dense_y' (constexpr_sparse_to_dense) failed: mask has 2 elements set for 3"
     assert re.search(re.escape(expected), str(caught.value))
+
+
+def test_an_input_that_is_not_described(tmp_path: Path) -> None:
+    model = model_message([Op("relu", {"x": "x"}, {"y": F4})], {"x": F4, "z": F4}, ["y"])
+    del model.description.input[1]
+    with pytest.raises(PackageError, match="the program has input 'z', the description has not"):
+        load(write_package(tmp_path / "p.mlpackage", model))
 
 
 def test_a_function_that_is_not_there(tmp_path: Path) -> None:

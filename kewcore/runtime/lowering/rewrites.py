@@ -15,6 +15,13 @@ _INCREASING_IF_ALPHA_IS_NOT_NEGATIVE = frozenset({"leaky_relu", "elu", "threshol
 
 def pool_before_activation(function: Function) -> Function:
     """Swaps every increasing activation with the max-pool that alone reads it."""
+    while (swapped := _swap_first(function)) is not None:
+        function = swapped
+    return function
+
+
+def _swap_first(function: Function) -> Function | None:
+    """Swaps the first pair that may be; None if there is none left."""
     operations = list(function.body.operations)
     constants = {
         operation.outputs[0].name: operation.arguments["val"][0]
@@ -41,10 +48,9 @@ def pool_before_activation(function: Function) -> Function:
         operations[index] = _NOTHING
         operations[position] = replace(second, blocks=())
         operations.insert(position, first)
-        return pool_before_activation(
-            replace(function, body=replace(function.body, operations=tuple(o for o in operations if o is not _NOTHING)))
-        )
-    return function
+        kept = tuple(operation for operation in operations if operation is not _NOTHING)
+        return replace(function, body=replace(function.body, operations=kept))
+    return None
 
 
 _NOTHING = Operation("", "", {}, {}, ())
