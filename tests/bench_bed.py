@@ -75,7 +75,7 @@ def write_run(folder: Path, data: Path) -> None:
     facts = {
         "schema_version": 1,
         "recipe": "tiny",
-        "title": "Tiny",
+        "title": "tiny",
         "variant": "original",
         "seed": 1,
         "class_names": list(CLASS_NAMES),
