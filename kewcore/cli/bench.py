@@ -21,17 +21,17 @@ REPORTS_FOLDER = Path("reports")
 def bench(
     packages: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PACKAGES]...", help="Packages.  [default: all in ./packages of the newest recipe]"),
+        typer.Argument(metavar="PACKAGES", help="Packages.", show_default="all in ./packages of the newest recipe"),
     ] = None,
     data: Data = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the report.")] = REPORTS_FOLDER,
     executor: Executor = ExecutorName.AUTO,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads of every engine.  [default: all cores]")
+        int | None, typer.Option("--threads", min=1, help="Threads of every engine.", show_default="all cores")
     ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=3, help="Interleaved rounds of latency.")] = 15,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.  [default: all]")
+        int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.", show_default="all")
     ] = None,
     gate: Annotated[
         Path | None, typer.Option("--gate", metavar="FILE", help="TOML file of bounds; exit 1 when one is missed.")

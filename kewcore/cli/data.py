@@ -168,7 +168,7 @@ def fetch(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")] = Path("data/kew-mnist"),
     url: Annotated[
         str | None,
-        typer.Option("--url", help="Another address of the .Rdata file, or a path.  [default: the publisher's]"),
+        typer.Option("--url", help="Another address of the .Rdata file, or a path.", show_default="the publisher's"),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the downloaded file, in DIR.download.")] = False,
     pixel_order: Annotated[

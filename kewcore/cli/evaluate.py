@@ -24,14 +24,14 @@ class SplitChoice(StrEnum):
 def evaluate(
     models: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[MODELS]...", help="Runs, packages, ONNX files.  [default: the newest runs]"),
+        typer.Argument(metavar="MODELS", help="Runs, packages, ONNX files.", show_default="the newest runs"),
     ] = None,
     data: Data = None,
     split: Annotated[SplitChoice, typer.Option("--split", help="Part of the dataset.")] = SplitChoice.TEST,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for figures and plots.")] = REPORTS_FOLDER,
     executor: Executor = ExecutorName.AUTO,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.  [default: all]")
+        int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.", show_default="all")
     ] = None,
     skip_bad: SkipBad = False,
     seed: Seed = 0,

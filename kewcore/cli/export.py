@@ -40,7 +40,7 @@ def with_bare_quantize(args: list[str]) -> list[str]:
 def export(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUNS]...", help="Folders of runs.  [default: the newest, all its variants]"),
+        typer.Argument(metavar="RUNS", help="Folders of runs.", show_default="the newest, all its variants"),
     ] = None,
     quantize: Annotated[
         list[str] | None,
@@ -48,7 +48,8 @@ def export(
             "--quantize",
             metavar="[MODE]",
             help="Compress weights: int8 where no mode follows; several modes with commas, or repeat the option. "
-            "int8, int8-tensor, int4, palette-8/6/4/3/2/1, prune-N, prune-N-palette-M, fp16, fp32.  [default: fp16]",
+            "int8, int8-tensor, int4, palette-8/6/4/3/2/1, prune-N, prune-N-palette-M, fp16, fp32.",
+            show_default="fp16",
         ),
     ] = None,
     all_modes: Annotated[bool, typer.Option("--all-modes", help="One package in every mode.")] = False,
@@ -58,7 +59,8 @@ def export(
         typer.Option(
             "--deployment-target",
             metavar="OS",
-            help="Oldest system to serve: iOS15 to iOS18.  [default: the lowest that each mode allows]",
+            help="Oldest system to serve: iOS15 to iOS18.",
+            show_default="the lowest that each mode allows",
         ),
     ] = None,
     force: Annotated[

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def inspect(
     package: Annotated[
-        Path | None, typer.Argument(metavar="[PACKAGE]", help="The package.  [default: the newest in ./packages]")
+        Path | None, typer.Argument(metavar="PACKAGE", help="The package.", show_default="the newest in ./packages")
     ] = None,
     ops: Annotated[bool, typer.Option("--ops", help="Every operation, and which executor takes it.")] = False,
     weights: Annotated[bool, typer.Option("--weights", help="Every weight, and how it is stored.")] = False,

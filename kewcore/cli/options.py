@@ -26,7 +26,12 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", callback=_set_verbose,
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, with a schema_version.")]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder of images.  [default: the sample set, made when it is missing]"),
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder of images.",
+        show_default="the one that the model was trained on; for train the sample set",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and count them.")]

@@ -29,13 +29,13 @@ def predict(
     images: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[IMAGES]...", help="Images, and folders of them.  [default: paths on stdin, one a line]"
+            metavar="IMAGES", help="Images, and folders of them.", show_default="paths on stdin, one a line"
         ),
     ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="PATH", help="Package, run or ONNX file.  [default: the newest package or run]"
+            "--model", metavar="PATH", help="Package, run or ONNX file.", show_default="the newest package or run"
         ),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many labels an image.")] = 1,

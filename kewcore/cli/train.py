@@ -36,10 +36,12 @@ def train(
     variant: Annotated[VariantChoice, typer.Option("--variant", help="Which variant to train.")] = VariantChoice.BOTH,
     data: Data = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of runs.")] = Path("runs"),
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Most epochs.  [default: the recipe's]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Most epochs.", show_default="the recipe's")
+    ] = None,
     class_weights: Annotated[
         ClassWeights | None,
-        typer.Option("--class-weights", help="For the variant original.  [default: the recipe's, balanced]"),
+        typer.Option("--class-weights", help="For the variant original.", show_default="the recipe's, balanced"),
     ] = None,
     seed: Seed = 42,
     restart: Annotated[

@@ -11,7 +11,7 @@ from kewcore.cli.options import Json, Quiet, Verbose
 def verify(
     packages: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PACKAGES]...", help="Packages to check.  [default: all in the folder packages]"),
+        typer.Argument(metavar="PACKAGES", help="Packages to check.", show_default="all in the folder packages"),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
