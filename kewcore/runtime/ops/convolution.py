@@ -34,7 +34,7 @@ def conv(
     steps = [1] * rank if strides is None else [int(s) for s in np.atleast_1d(strides)]
     gaps = [1] * rank if dilations is None else [int(d) for d in np.atleast_1d(dilations)]
     pads = window_pads(pad_type.lower(), None if pad is None else list(pad), x.shape[2:], weight.shape[2:], steps, gaps)
-    depthwise = weight.shape[1] == 1 and int(groups) == x.shape[1]
+    depthwise = weight.shape[1] == 1 and int(groups) == x.shape[1] > 1
     unfold = _by_taps if depthwise else _by_columns
     result = unfold(x, weight, pads, steps, gaps, int(groups))
     if bias is not None:
