@@ -1,7 +1,7 @@
 """Loading a package: read, verify, choose an executor."""
 
+import os
 from importlib.util import find_spec
-from os import cpu_count, sched_getaffinity
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -58,10 +58,8 @@ def load(
 
 def available_threads() -> int:
     """Returns how many processors this process may use."""
-    try:
-        return len(sched_getaffinity(0))
-    except (AttributeError, OSError):
-        return cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it, macOS and Windows do not
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _executor(
