@@ -24,6 +24,10 @@ from kewcore_export.targets import TARGETS, Target
 
 INT4_BLOCK = 32
 
+# From iOS 18 on each output channel may have a palette of its own. It gets one where palettes then take no more than
+# this part of what the indices take.
+MOST_PALETTE_PART = 0.125
+
 # The smallest weights, together no more than this part of all, are stored as int8 in modes of fewer bits. They cost
 # next to nothing, and most of the error comes from them: of KewCNN's 14 million weights 98.5 % are in one Dense, but
 # at 4 bits the three convolutions before it cause five times its error in the probabilities.
@@ -109,8 +113,8 @@ def _compress(
     target: Target,
 ) -> ConstantPlan:
     axis = constant.channel_axis or 0
-    if granularity == "group" and target < TARGETS["iOS18"]:
-        granularity = "tensor"
+    if form in ("palette", "sparse-palette") and _one_palette_a_channel(weight, axis, bits, target):
+        granularity = "channel"
     blocks, words = _blocks(weight.shape, axis, granularity)
     compressed: CompressedWeight
     match form:
@@ -123,6 +127,11 @@ def _compress(
         case _:
             compressed = quantize_sparse_palette(weight, magnitude_mask(weight, sparsity), bits, blocks)
     return ConstantPlan(constant, compressed, form, bits, words, "")
+
+
+def _one_palette_a_channel(weight: NDArray[np.float32], channel_axis: int, bits: int, target: Target) -> bool:
+    palette_bits = weight.shape[channel_axis] * 16 * 2**bits
+    return target >= TARGETS["iOS18"] and palette_bits <= MOST_PALETTE_PART * weight.size * bits
 
 
 def _blocks(shape: tuple[int, ...], channel_axis: int, granularity: str) -> tuple[tuple[int, ...], str]:

@@ -1,7 +1,7 @@
 """Keras → ML Program: one conversion a run, in 16 and in 32 bits, ready to be compressed in every mode."""
 
 import copy
-import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kewcore.errors import UnsupportedError
 from kewcore_export.coremltools_import import import_coremltools, silenced_stderr
 from kewcore_export.keras_graph import ClassifierGraph
+from kewcore_export.package import WEIGHTS_FILE
 from kewcore_export.program import StoredConstant, read_constants, stored_constants
 from kewcore_export.targets import TARGETS, Target
 from kewcore_export.tf_ops import register_missing_ops
@@ -101,19 +102,22 @@ def _to_mil(ct: Any, graph: ClassifierGraph, target: Target) -> Any:
 def _serialised(
     ct: Any, program: Any, class_names: tuple[str, ...], target: Target, bits: int, folder: Path
 ) -> ConvertedProgram:
-    package = ct.convert(
-        copy.deepcopy(program),
-        source="milinternal",
-        convert_to="mlprogram",
-        compute_precision=ct.precision.FLOAT16 if bits == 16 else ct.precision.FLOAT32,
-        minimum_deployment_target=ct.target[target.name],
-        classifier_config=ct.ClassifierConfig(list(class_names)),
-        skip_model_load=True,
-    )
+    path = folder / f"{bits}.mlpackage"
+    with warnings.catch_warnings():
+        # coremltools leaves a temporary folder of its own to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        package = ct.convert(
+            copy.deepcopy(program),
+            source="milinternal",
+            convert_to="mlprogram",
+            compute_precision=ct.precision.FLOAT16 if bits == 16 else ct.precision.FLOAT32,
+            minimum_deployment_target=ct.target[target.name],
+            classifier_config=ct.ClassifierConfig(list(class_names)),
+            skip_model_load=True,
+            package_dir=str(path),
+        )
     model = package.get_spec()
-    weights = folder / f"weights-{bits}.bin"
-    shutil.copyfile(Path(package.weights_dir) / "weight.bin", weights)
-    return ConvertedProgram(model, weights, stored_constants(model))
+    return ConvertedProgram(model, path / WEIGHTS_FILE, stored_constants(model))
 
 
 def _unrounded(half: ConvertedProgram, full: ConvertedProgram) -> dict[str, NDArray[np.float32]]:

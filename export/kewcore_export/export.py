@@ -112,12 +112,10 @@ def export_run(
 
 def _job(run: Run, mode: Mode, out: Path, wanted: Target | None) -> _Job:
     target = wanted or mode.lowest_target
-    grouped_palette = mode.form == "palette" and mode.bits != 3
-    lowest = TARGETS["iOS16"] if grouped_palette else mode.lowest_target
-    if target < lowest:
+    if target < mode.lowest_target:
         raise ExportError(
-            f"mode {mode.name} needs deployment target {lowest.name}, got {target.name}",
-            hint=f"leave out --deployment-target, or give {lowest.name} or a newer one",
+            f"mode {mode.name} needs deployment target {mode.lowest_target.name}, got {target.name}",
+            hint=f"leave out --deployment-target, or give {mode.lowest_target.name} or a newer one",
         )
     inputs = {
         "run": {key: value for key, value in asdict(run.record).items() if key != "path"},

@@ -102,7 +102,9 @@ def _class_count(model: Any) -> int:
 
 
 def _refuse_random_ops(graph: Any) -> None:
-    offenders = sorted({op.name for op in graph.get_operations() if any(word in op.type for word in _RANDOM_OPS)})
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    offenders = sorted({node.name for node in nodes if any(word in node.op for word in _RANDOM_OPS)})
     if offenders:
         layers = sorted({"/".join(name.split("/")[1:-1]) or name for name in offenders})
         raise UnsupportedError(

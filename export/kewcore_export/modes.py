@@ -9,7 +9,7 @@ from kewcore.errors import UsageError
 from kewcore_export.targets import TARGETS, Target
 
 Form = Literal["float", "linear", "palette", "sparse", "sparse-palette"]
-Granularity = Literal["tensor", "channel", "block", "group"]
+Granularity = Literal["tensor", "channel", "block"]
 
 _LINEAR: dict[str, tuple[int, Granularity]] = {
     "int8": (8, "channel"),
@@ -30,7 +30,8 @@ class Mode:
         float_bits: Width of activations and of weights that stay floating point: 32 or 16.
         form: How weights are stored.
         bits: Bits of a stored weight: quantised value, palette index, or float.
-        granularity: What shares one scale or one palette.
+        granularity: What shares one scale. Palettes are shared by a tensor, or, for deployment target iOS18, by an
+            output channel.
         sparsity: Part of every weight that is set to zero, 0 for none.
         lowest_target: The oldest deployment target whose Core ML can read the form.
     """
@@ -72,12 +73,13 @@ def parse_mode(name: str) -> Mode:
         bits, granularity = _LINEAR[name]
         return Mode(name, 16, "linear", bits, granularity, 0.0, TARGETS["iOS18" if bits == 4 else "iOS16"])
     if (match := re.fullmatch(r"palette-(\d+)", name)) and int(match[1]) in PALETTE_BITS:
-        return _palette_mode(name, int(match[1]))
+        target = TARGETS["iOS18" if match[1] == "3" else "iOS16"]
+        return Mode(name, 16, "palette", int(match[1]), "tensor", 0.0, target)
     if (match := re.fullmatch(r"prune-(\d+)", name)) and 1 <= int(match[1]) <= 99:
         return Mode(name, 16, "sparse", 16, "tensor", int(match[1]) / 100, TARGETS["iOS16"])
     if (match := _JOINT.fullmatch(name)) and 1 <= int(match[1]) <= 99 and int(match[2]) in PALETTE_BITS:
         sparsity, bits = int(match[1]) / 100, int(match[2])
-        return Mode(name, 16, "sparse-palette", bits, "group", sparsity, TARGETS["iOS18"])
+        return Mode(name, 16, "sparse-palette", bits, "tensor", sparsity, TARGETS["iOS18"])
     raise UsageError(
         f"there is no compression mode '{name}'",
         hint=f"modes: {', '.join(mode_names())}; also prune-N and prune-N-palette-M, with N from 1 to 99",
@@ -88,10 +90,3 @@ def parse_modes(words: Iterable[str]) -> tuple[Mode, ...]:
     """Reads modes from words, each one mode or several separated by commas; repeats are dropped, order is kept."""
     names = [name.strip() for word in words for name in word.split(",")]
     return tuple(parse_mode(name) for name in dict.fromkeys(names))
-
-
-def _palette_mode(name: str, bits: int) -> Mode:
-    # Below 6 bits one palette for a whole tensor costs accuracy, so each output channel gets its own: an iOS 18 form.
-    if bits in (6, 8):
-        return Mode(name, 16, "palette", bits, "tensor", 0.0, TARGETS["iOS16"])
-    return Mode(name, 16, "palette", bits, "group", 0.0, TARGETS["iOS18"])

@@ -77,7 +77,7 @@ def load_run(folder: Path, out: Path) -> Run:
     except (KeyError, TypeError) as error:
         raise RunError(f"'{path}' lacks {error}: it was not written by this version of kewcore train") from error
     title, export = _metadata(recipe)
-    return Run(folder, title, record, class_names, resize, export)
+    return Run(folder, str(value.get("title", title)), record, class_names, resize, export)
 
 
 def newest_runs(runs: Path = RUNS_FOLDER) -> list[Path]:

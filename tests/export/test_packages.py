@@ -21,7 +21,8 @@ pytestmark = pytest.mark.parity
 
 LOWEST_TARGETS = {
     **dict.fromkeys(("fp32", "fp16"), "iOS15"),
-    **dict.fromkeys(("int8", "int8-tensor", "palette-8", "palette-6", "prune-50", "prune-75"), "iOS16"),
+    **dict.fromkeys(("int8", "int8-tensor", "prune-50", "prune-75"), "iOS16"),
+    **{f"palette-{bits}": "iOS16" for bits in (8, 6, 4, 2, 1)},
 }
 # Least dB of the largest weight, a Dense of 43,200 in KewCNN and of 6,048 x 96 here, with normal values.
 LEAST_SNR_DB = {
@@ -205,3 +206,17 @@ def test_golden_answers_are_compared(packages: dict[str, Any], tmp_path: Path) -
     sidecar.write_text(json.dumps(value))
     (problem,) = verify_package(tmp_path / source.name).problems
     assert problem == "golden probabilities differ by 0.01, more than 0.002"
+
+
+def test_a_newer_target_gets_one_palette_a_channel_and_less_noise(
+    packages: dict[str, Any], small_run: Path, tmp_path: Path
+) -> None:
+    from kewcore_export.export import export_run
+
+    (newer,) = export_run(small_run, parse_modes(["palette-4"]), tmp_path, deployment_target=TARGETS["iOS18"])
+    before, after = (
+        max(package.sidecar.weights, key=lambda w: np.prod(w.shape)) for package in (packages["palette-4"], newer)
+    )
+    assert (before.granularity, after.granularity) == ("tensor", "channel")
+    assert after.snr_db > before.snr_db
+    assert verify_package(newer.path).problems == ()

@@ -1,0 +1,97 @@
+"""`kewcore export` and `kewcore verify` as a person runs them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench_bed import Bed
+
+from kewcore.cli.export import with_bare_quantize
+
+pytestmark = pytest.mark.cli
+
+
+def kewcore(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+    command = [sys.executable, "-m", "kewcore", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["--quantize"], ["--quantize", "int8"]),
+        (["--quantize", "palette-4"], ["--quantize", "palette-4"]),
+        (["--quantize", "int8,fp16", "some-run"], ["--quantize", "int8,fp16", "some-run"]),
+        (["--quantize", "some-run"], ["--quantize", "int8", "some-run"]),
+        (["--quantize", "--force"], ["--quantize", "int8", "--force"]),
+        (["--quantize", "missing-run"], ["--quantize", "missing-run"]),
+        (["--quantize", "fp16", "--quantize"], ["--quantize", "fp16", "--quantize", "int8"]),
+        (["some-run"], ["some-run"]),
+    ],
+)
+def test_where_a_bare_quantize_gets_its_mode(
+    words: list[str], expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "some-run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert with_bare_quantize(words) == expected
+
+
+@pytest.mark.slow
+def test_the_newest_runs_become_packages_that_verify_without_noise(bed: Bed, tmp_path: Path) -> None:
+    for variant in ("original", "synthetic"):
+        run = tmp_path / "runs" / "tiny" / variant
+        shutil.copytree(bed.run, run)
+        facts = json.loads((run / "run.json").read_text())
+        (run / "run.json").write_text(json.dumps(facts | {"variant": variant}))
+    first = kewcore(tmp_path, "export", "--quantize", "--quantize", "palette-4", "--json")
+    assert first.returncode == 0, first.stderr
+    value = json.loads(first.stdout)
+    assert (value["schema_version"], value["kind"]) == (1, "export")
+    assert [(Path(p["path"]).name, p["mode"], p["unchanged"]) for p in value["packages"]] == [
+        (f"Tiny-{variant}-{mode}.mlpackage", mode, False)
+        for variant in ("original", "synthetic")
+        for mode in ("int8", "palette-4")
+    ]
+    lines = first.stderr.splitlines()
+    assert lines[0] == "exporting the newest runs: runs/tiny/original, runs/tiny/synthetic"
+    assert sum(line.startswith("wrote packages/Tiny-") and " sha256 " in line for line in lines) == 16
+    assert all(line.startswith(("exporting ", "wrote packages/")) for line in lines), first.stderr
+
+    second = kewcore(tmp_path, "export", "--quantize", "runs/tiny/original")
+    assert second.returncode == 0
+    assert "unchanged packages/Tiny-original-int8.mlpackage" in second.stderr
+    assert "worst weight SNR" in second.stdout
+
+    assert kewcore(tmp_path, "verify", "--quiet").returncode == 0
+    weights = tmp_path / "packages/Tiny-original-int8.mlpackage/Data/com.apple.CoreML/weights/weight.bin"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    third = kewcore(tmp_path, "verify", "--json", "packages/Tiny-original-int8.mlpackage")
+    assert third.returncode == 1
+    assert json.loads(third.stdout)["sound"] is False
+    assert "error: 1 of 1 packages are not what was exported" in third.stderr
+    assert "weight.bin has changed" in third.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        (["export"], 4, "error: there is no finished run in 'runs'"),
+        (["export", "nowhere"], 4, "error: 'nowhere' is not a finished run: it holds no run.json"),
+        (["export", "--quantize", "palette4"], 2, "error: there is no compression mode 'palette4'"),
+        (["export", "--quantize", "int8", "--all-modes"], 2, "error: --all-modes and --quantize exclude each other"),
+        (["export", "--deployment-target", "iOS9"], 2, "error: there is no deployment target 'iOS9'"),
+        (["verify"], 6, "error: there is no package in 'packages'"),
+        (["verify", "x.mlpackage"], 6, "error: there is no package at 'x.mlpackage'"),
+    ],
+)
+def test_mistakes_are_answered_before_any_work(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
+    result = kewcore(tmp_path, *arguments)
+    assert result.stderr.splitlines()[0] == message
+    assert result.returncode == code
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,48 @@
+"""Small networks and runs of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+CLASS_NAMES = ("leaf", "root", "seed")
+
+
+def write_run(folder: Path, model: Any, class_names: tuple[str, ...] = CLASS_NAMES, variant: str = "original") -> Path:
+    folder.mkdir(parents=True)
+    model.save(folder / "model.keras")
+    record = {
+        "recipe": "kewcnn",
+        "variant": variant,
+        "dataset": {"path": "nowhere", "fingerprint": "f00d", "stand_in": True},
+        "class_names": list(class_names),
+        "input": {"height": 40, "width": 36, "resize": "centre-crop"},
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def small_network(*, softmax: bool = True, channels: int = 1) -> Any:
+    """KewCNN in small, with channel counts that 32 does not divide: 5, 7 and 13."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(5)
+    model = keras.Sequential(
+        [
+            keras.Input((40, 36, channels)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(5, 5, padding="same"),
+            layers.LeakyReLU(negative_slope=0.1),
+            layers.MaxPool2D(4),
+            layers.Conv2D(7, 3, padding="same"),
+            layers.LeakyReLU(negative_slope=0.1),
+            layers.Flatten(),
+            layers.Dropout(0.4),
+            layers.Dense(96, kernel_initializer="he_uniform"),
+            layers.LeakyReLU(negative_slope=0.1),
+            layers.Dense(len(CLASS_NAMES), activation="softmax" if softmax else None),
+        ]
+    )
+    # Biases of freshly made layers are zero, and the conversion would drop them.
+    model.set_weights([w + 0.01 if w.ndim == 1 else w for w in model.get_weights()])
+    return model
