@@ -146,10 +146,7 @@ def _form(operation: Operation, made: Mapping[str, Operation]) -> str:
     """Describes one step; constants that only feed another step say nothing of themselves."""
     kind, arguments = operation.type, {k: _type(v[0], made) for k, v in operation.arguments.items()}
     if kind == "const":
-        value = operation.arguments["val"][0]
-        return (
-            value.type.dtype.value if isinstance(value, TensorValue) and len(made) and _alone(operation, made) else ""
-        )
+        return _dtype(_type(operation.outputs[0].name, made)) if _alone(operation, made) else ""
     if kind == "constexpr_cast":
         return "fp16, widened"
     if kind == "constexpr_affine_dequantize":
