@@ -224,7 +224,7 @@ def _sidecar_from(value: Any) -> Sidecar:
         input=_record(InputRecord, _table(parts.get("input"), "input")),
         weights=tuple(_record(WeightRecord, _table(w, "a weight")) for w in _list(parts.get("weights"), "weights")),
         golden=tuple(_golden(case) for case in _list(parts.get("golden"), "golden")),
-        class_names=tuple(_list(parts.get("class_names"), "class_names")),
+        class_names=_texts(parts.get("class_names"), "class_names"),
         files=_hashes(parts.get("files"), "files"),
         golden_files=_hashes(parts.get("golden_files"), "golden_files"),
         parity=None if parity is None else _table(parity, "parity"),
@@ -284,6 +284,13 @@ def _hashes(value: Any, name: str) -> dict[str, str]:
     if not all(isinstance(digest, str) for digest in table.values()):
         raise PackageError(f"'{name}' must hold SHA-256 digests")
     return table
+
+
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    entries = _list(value, name)
+    if not all(isinstance(entry, str) for entry in entries):
+        raise PackageError(f"'{name}' must be a list of texts")
+    return tuple(entries)
 
 
 def _table(value: Any, name: str) -> dict[str, Any]:

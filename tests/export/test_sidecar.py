@@ -1,0 +1,121 @@
+"""Sidecars survive the round trip, and a damaged one is a `PackageError` that names the place."""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kewcore.errors import PackageError
+from kewcore_export.sidecar import (
+    GoldenCase,
+    InputRecord,
+    RunRecord,
+    Sidecar,
+    WeightRecord,
+    load_sidecar,
+    save_sidecar,
+    sidecar_path,
+    update_parity,
+)
+
+pytestmark = pytest.mark.unit
+
+SIDECAR = Sidecar(
+    name="KewCNN-original-int8",
+    mode="int8",
+    deployment_target="iOS16",
+    kewcore_version="0.1.0",
+    inputs_sha256="ab" * 32,
+    run=RunRecord("../runs/kewcnn/original", "kewcnn", "original", "cd" * 32, "f00d", True),
+    input=InputRecord("image", 500, 500, 1, "greyscale", "centre-crop"),
+    class_names=("flower", "fruit"),
+    softmax_added=False,
+    files={"Manifest.json": "ef" * 32},
+    golden_files={"golden-0.png": "01" * 32},
+    float32_bytes=56_140_568,
+    weights=(WeightRecord("w", "conv", "conv", "weight", (48, 1, 5, 5), "linear", 8, "channel", 1296, 48.6, 0.0, ""),),
+    golden=(GoldenCase("golden-0.png", (0.25, 0.75), (0.26, 0.74)),),
+    parity=None,
+)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    save_sidecar(SIDECAR, tmp_path / "KewCNN-original-int8.json")
+    return tmp_path / "KewCNN-original-int8.mlpackage"
+
+
+def test_what_is_saved_is_loaded(package: Path) -> None:
+    assert load_sidecar(package) == SIDECAR
+
+
+def test_parity_is_added_and_nothing_else_changes(package: Path) -> None:
+    update_parity(package, {"top1_agreement": 0.998})
+    assert load_sidecar(package) == replace(SIDECAR, parity={"top1_agreement": 0.998})
+
+
+def test_a_missing_sidecar(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=r"package '.*x.mlpackage' has no sidecar 'x.json'") as caught:
+        load_sidecar(tmp_path / "x.mlpackage")
+    assert caught.value.hint == "only packages that kewcore exported have one; write it again with `kewcore export`"
+
+
+@pytest.mark.parametrize(
+    "path, value, message",
+    [
+        (("schema_version",), 2, "sidecar has schema_version 2, this kewcore reads 1"),
+        (("mode",), 8, "Sidecar.mode must be of type str, got 8"),
+        (("input", "height"), True, "InputRecord.height must be of type int, got True"),
+        (("weights", 0, "shape"), ["a"], "WeightRecord.shape must be a list of whole numbers, got ['a']"),
+        (("weights", 0, "snr_db"), "high", "WeightRecord.snr_db must be a number, got 'high'"),
+        (("golden", 0, "package"), [None], "golden.package must be a list of numbers, got [None]"),
+        (("golden", 0, "image"), "../x.png", "golden image '../x.png' must be a file name without folders"),
+        (("files",), {"a": 1}, "'files' must hold SHA-256 digests"),
+        (("class_names",), [1], "'class_names' must be a list of texts"),
+        (("run",), [], "run must be an object, got list"),
+        (("extra",), 1, "Sidecar has unknown keys extra"),
+    ],
+)
+def test_damage_is_named(package: Path, path: tuple[Any, ...], value: Any, message: str) -> None:
+    content = json.loads(sidecar_path(package).read_text())
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    sidecar_path(package).write_text(json.dumps(content))
+    with pytest.raises(PackageError) as caught:
+        load_sidecar(package)
+    assert caught.value.message == message
+    assert caught.value.__notes__ == [f"in sidecar '{sidecar_path(package)}'"]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whatever_stands_in_a_sidecar_only_package_errors_come_out(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    package = tmp_path_factory.getbasetemp() / "fuzzed.mlpackage"
+    save_sidecar(SIDECAR, sidecar_path(package))
+    content = json.loads(sidecar_path(package).read_text())
+    place: Any = content
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], dict | list) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(_JSON)
+    sidecar_path(package).write_text(json.dumps(content))
+    with suppress(PackageError):
+        load_sidecar(package)
