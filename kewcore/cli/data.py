@@ -110,6 +110,39 @@ def prepare(
     print(", ".join(f"{part} {count}" for part, count in parts.items()) + f", left out {len(prepared.skipped)}")
 
 
+@data.command("even-out")
+def even_out(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of photographs, plain or split.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
+    seed: Seed = 7,
+    skip_bad: SkipBad = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Draws synthetic images for photographs of KewCNN's classes: what each lacks to the largest.
+
+    The drawings are those of the sample set's second generator, a stand-in for images from a trained generator.
+
+    Example: `kewcore data even-out photos --out drawn && kewcore data prepare photos --synthetic drawn --out data/kew`
+    """
+    from kewcore.artefacts import describe
+    from kewcore.cli.output import print_json, print_table, report_written
+    from kewcore.data.dataset import open_dataset
+    from kewcore.data.sample.even_out import even_out as draw
+    from kewcore.recipes import load_recipe
+
+    counts = draw(open_dataset(source, load_recipe("kewcnn").data, skip_bad=skip_bad), out, seed=seed).counts
+    report_written([describe(out)])
+    if json:
+        print_json("even-out", {"root": str(out), "stand_in": True, "seed": seed, "counts": counts})
+        return
+    rows = [[name, str(count)] for name, count in counts.items()]
+    print_table(
+        "Synthetic images (drawings, a stand-in)", ["class", "drawn"], [*rows, ["total", str(sum(counts.values()))]]
+    )
+
+
 @data.command("info")
 def info(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.")] = Path("data/sample"),

@@ -103,7 +103,7 @@ def make_sample_set(out: Path, *, seed: int = 7, images: int = 160) -> SampleSum
                 if count:
                     (staging / part / name).mkdir(parents=True)
         with progress("drawing the sample set", len(jobs)) as advance, storage_errors(out):
-            for _ in _drawn(staging, seed, jobs):
+            for _ in drawn(staging, seed, jobs):
                 advance()
         write_marker(staging, "sample", stand_in=True, content=provenance)
     return SampleSummary(out, seed, counts, reused=False)
@@ -119,7 +119,8 @@ def draw_sample(seed: int, part: str, class_name: str, number: int) -> bytes:
     return stream.getvalue()
 
 
-def _drawn(folder: Path, seed: int, jobs: list[tuple[str, str, int]]) -> Iterator[None]:
+def drawn(folder: Path, seed: int, jobs: list[tuple[str, str, int]]) -> Iterator[None]:
+    """Draws images into `folder/<part>/<class>/`, in parallel, and yields after each; a job is part, class, number."""
     write = partial(_write_sample, folder, seed)
     workers = min(os.cpu_count() or 1, 8)
     if workers == 1 or len(jobs) < _FEW:
