@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kewcore.errors import PackageError
 from kewcore.runtime.executor import Executor, Placement
 from kewcore.runtime.features import results_from, tensors_from
 from kewcore.runtime.program import (
-    CollectionValue,
     Feature,
     Function,
     Interface,
     Metadata,
     Operation,
     Package,
-    TensorValue,
 )
 from kewcore.runtime.reference import constant
 
@@ -98,14 +97,22 @@ def classify_operation(function: Function) -> Operation | None:
 
 
 def class_labels(function: Function) -> tuple[str | int, ...] | None:
-    """Reads a classifier's labels; None if the function is not one."""
+    """Reads a classifier's labels; None if the function is not one, or computes them.
+
+    Raises:
+        PackageError: They are neither texts nor whole numbers.
+    """
     classify = classify_operation(function)
     if classify is None:
         return None
     (classes,) = classify.arguments["classes"]
     if isinstance(classes, str):
         holders = (o for o in function.body.operations if o.type == "const" and o.outputs[0].name == classes)
-        classes = next(holders).arguments["val"][0]
-    if not isinstance(classes, CollectionValue | TensorValue):
+        holder = next(holders, None)
+        classes = "" if holder is None else holder.arguments["val"][0]
+    if isinstance(classes, str):
         return None
-    return tuple(label if isinstance(label, str) else int(label) for label in constant(classes))
+    try:
+        return tuple(label if isinstance(label, str) else int(label) for label in constant(classes))
+    except (TypeError, ValueError) as error:
+        raise PackageError(f"{classify}: classes must be texts or whole numbers: {error}") from error

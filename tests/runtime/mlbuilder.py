@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from kewcore.runtime.spec.messages import message_classes, model_class
+from kewcore.runtime.spec.messages import model_class
 
 CODES = {"bool": 1, "string": 2, "fp16": 10, "fp32": 11, "int8": 21, "int32": 23, "uint8": 31, "uint32": 33}
 CODES |= {"int4": 25, "uint4": 35, "uint2": 36, "uint1": 37, "uint6": 38, "uint3": 39, "int64": 24}
 BLOB_CODES = {"fp16": 1, "fp32": 2, "uint8": 3, "int8": 4, "int4": 8, "uint1": 9, "uint2": 10, "uint4": 11}
 BLOB_CODES |= {"uint3": 12, "uint6": 13, "int32": 14, "uint32": 15}
+SPACES = {"GRAYSCALE": 10, "RGB": 20, "BGR": 30, "GRAYSCALE_FLOAT16": 40}
 ARRAY_CODES = {"fp16": 65552, "fp32": 65568, "int32": 131104}
 NUMPY_NAMES = {"float16": "fp16", "float32": "fp32", "object": "string"}
 
@@ -164,4 +165,26 @@ def weights_file(blobs: Sequence[tuple[str, bytes]], version: int = 2) -> bytes:
     return bytes(content)
 
 
-__all__ = ["Blob", "Const", "Op", "build", "message_classes", "model_message", "weights_file", "write_package"]
+def classifier_package(path: Path) -> Path:
+    """Greyscale 2x2; the classes are its mean's distance to dark and to light."""
+    ops = [
+        Op("reduce_mean", {"x": "x", "axes": np.array([1, 2, 3], np.int32)}, {"m": ("fp32", (1,))}),
+        Op("mul", {"x": "m", "y": np.array([-1 / 255, 1 / 255], np.float32)}, {"l": ("fp32", (2,))}),
+        Op("softmax", {"x": "l", "axis": -1}, {"p": ("fp32", (2,))}),
+        Op(
+            "classify",
+            {"probabilities": "p", "classes": ["dark", "light"]},
+            {"label": ("string", ()), "probs": ("fp32", (2,))},
+        ),
+    ]
+    model = model_message(ops, {"x": ("fp32", (1, 1, 2, 2))}, ["label", "probs"])
+    image = model.description.input[0].type.imageType
+    image.width, image.height, image.colorSpace = 2, 2, SPACES["GRAYSCALE"]
+    model.description.output[0].type.stringType.SetInParent()
+    model.description.output[1].type.dictionaryType.stringKeyType.SetInParent()
+    model.description.predictedFeatureName = "label"
+    function = model.mlProgram.functions["main"].block_specializations["CoreML8"]
+    probabilities = function.operations[-1].outputs[1].type
+    probabilities.dictionaryType.keyType.tensorType.dataType = 2
+    probabilities.dictionaryType.valueType.tensorType.dataType = 12
+    return write_package(path, model)

@@ -100,3 +100,14 @@ def test_no_package(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (6, "")
     assert "error: no package at" in done.stderr
     assert "hint: give the .mlpackage folder itself" in done.stderr
+
+
+def test_the_newest_package_of_the_working_folder(tmp_path: Path) -> None:
+    here = [sys.executable, "-m", "kewcore", "inspect"]
+    done = subprocess.run(here, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 6
+    assert "error: there is no package in 'packages'" in done.stderr
+    package(tmp_path / "packages" / "one.mlpackage")
+    done = subprocess.run(here, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "inspecting packages/one.mlpackage" in done.stderr

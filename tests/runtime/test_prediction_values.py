@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mlbuilder import Const, Op, build, model_message, write_package
+from mlbuilder import SPACES, Const, Op, build, classifier_package, model_message, write_package
 from PIL import Image
 
 from kewcore.errors import PackageError, UnsupportedError, UsageError
@@ -13,7 +13,6 @@ from kewcore.runtime import Model, OnnxClassifier, PackageClassifier, load, to_o
 
 pytestmark = pytest.mark.runtime
 F4 = ("fp32", (4,))
-SPACES = {"GRAYSCALE": 10, "RGB": 20, "BGR": 30, "GRAYSCALE_FLOAT16": 40}
 
 
 def image_package(path: Path, space: str, *, output_image: bool = False) -> Path:
@@ -25,27 +24,6 @@ def image_package(path: Path, space: str, *, output_image: bool = False) -> Path
         if features is model.description.input or output_image:
             image = features[0].type.imageType
             image.width, image.height, image.colorSpace = 3, 2, SPACES[space]
-    return write_package(path, model)
-
-
-def classifier_package(path: Path) -> Path:
-    """Greyscale 2x2; the classes are its mean's distance to dark and to light."""
-    ops = [
-        Op("reduce_mean", {"x": "x", "axes": np.array([1, 2, 3], np.int32)}, {"m": ("fp32", (1,))}),
-        Op("mul", {"x": "m", "y": np.array([-1 / 255, 1 / 255], np.float32)}, {"l": ("fp32", (2,))}),
-        Op("softmax", {"x": "l", "axis": -1}, {"p": ("fp32", (2,))}),
-        Op("classify", {"probabilities": "p", "classes": ["dark", "light"]}, {"label": ("string", ()), "probs": F4}),
-    ]
-    model = model_message(ops, {"x": ("fp32", (1, 1, 2, 2))}, ["label", "probs"])
-    image = model.description.input[0].type.imageType
-    image.width, image.height, image.colorSpace = 2, 2, SPACES["GRAYSCALE"]
-    model.description.output[0].type.stringType.SetInParent()
-    model.description.output[1].type.dictionaryType.stringKeyType.SetInParent()
-    model.description.predictedFeatureName = "label"
-    function = model.mlProgram.functions["main"].block_specializations["CoreML8"]
-    probabilities = function.operations[-1].outputs[1].type
-    probabilities.dictionaryType.keyType.tensorType.dataType = 2
-    probabilities.dictionaryType.valueType.tensorType.dataType = 12
     return write_package(path, model)
 
 

@@ -31,11 +31,11 @@ def _swap_first(function: Function) -> Function | None:
     uses = _use_counts(function)
     makers = {output.name: i for i, operation in enumerate(operations) for output in operation.outputs}
     for position, pool in enumerate(operations):
-        if pool.type != "max_pool":
-            continue
-        source = pool.inputs["x"][0]
+        (source,) = pool.inputs.get("x", (None,)) if pool.type == "max_pool" else (None,)
         index = makers.get(source) if isinstance(source, str) else None
-        if index is None or uses[source] != 1 or not _is_increasing(operations[index], constants):
+        if index is None or uses[source] != 1 or "x" not in operations[index].inputs:
+            continue
+        if not _is_increasing(operations[index], constants):
             continue
         activation = operations[index]
         first = replace(
@@ -46,7 +46,7 @@ def _swap_first(function: Function) -> Function | None:
         second = replace(activation, inputs={**activation.inputs, "x": (first.outputs[0].name,)}, outputs=pool.outputs)
         # Both go where the pool stood: whatever its arguments refer to is defined there.
         operations[index] = _NOTHING
-        operations[position] = replace(second, blocks=())
+        operations[position] = second
         operations.insert(position, first)
         kept = tuple(operation for operation in operations if operation is not _NOTHING)
         return replace(function, body=replace(function.body, operations=kept))
