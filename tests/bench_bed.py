@@ -1,11 +1,11 @@
 """A small bed for benches: a dataset of noisy patterns, a run that was trained on it, and packages of the run."""
 
 import gc
-import json
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import made_runs
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,21 +69,10 @@ def write_run(folder: Path, data: Path) -> None:
     pixels = np.stack([draw(label, seed) for label in range(3) for seed in range(16)])[..., None]
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
     model.fit(pixels.astype(np.float32), np.repeat(np.arange(3), 16), epochs=3, batch_size=8, verbose=0)
-    folder.mkdir(parents=True)
-    model.save(folder / "model.keras")
     recipe = replace(load_recipe("kewcnn").data, classes=CLASS_NAMES, height=SIDE, width=SIDE)
-    facts = {
-        "schema_version": 1,
-        "recipe": "tiny",
-        "title": "tiny",
-        "variant": "original",
-        "seed": 1,
-        "class_names": list(CLASS_NAMES),
-        "input": {"height": SIDE, "width": SIDE, "resize": recipe.resize},
-        "dataset": {"path": str(data), "fingerprint": open_dataset(data, recipe).fingerprint, "stand_in": False},
-        "settings": {},
-    }
-    (folder / "run.json").write_text(json.dumps(facts))
+    made_runs.write_run(
+        folder, model, CLASS_NAMES, size=(SIDE, SIDE), dataset=data, fingerprint=open_dataset(data, recipe).fingerprint
+    )
     (folder / "history.csv").write_text(
         "epoch,loss,val_loss,accuracy,val_accuracy\n1,1.1,1.0,0.4,0.5\n2,0.9,0.8,0.6,0.7\n"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from kewcore.artefacts import sha256_file
 from kewcore.errors import PackageError, RunError
 from kewcore.training.run import load_run
-from kewcore_bench.sources import ImageSource, data_recipe
+from kewcore_bench.sources import ImageSource
 from kewcore_export.sidecar import PACKAGE_SUFFIX, load_sidecar
 
 PACKAGES_FOLDER = Path("packages")
@@ -96,32 +96,14 @@ def run_facts(folder: Path) -> RunFacts:
         RunError: There is no finished run in the folder, or its `run.json` lacks something.
     """
     run = load_run(folder)
-    try:
-        return RunFacts(
-            folder=folder,
-            recipe=run.recipe,
-            variant=run.variant,
-            source=ImageSource(
-                wanted_by=folder,
-                data=data_recipe(
-                    run.recipe,
-                    run.class_names,
-                    height=int(run.input["height"]),
-                    width=int(run.input["width"]),
-                    resize=run.input["resize"],
-                ),
-                class_names=run.class_names,
-                dataset=Path(run.dataset["path"]),
-                fingerprint=str(run.dataset["fingerprint"]),
-            ),
-            model_sha256=sha256_file(folder / "model.keras"),
-        )
-    except FileNotFoundError as error:
-        raise RunError(f"run '{folder}' holds no model.keras", hint="train it again: kewcore train") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"'{folder / 'run.json'}' is damaged: {error}", hint="train this variant again with --restart"
-        ) from error
+    source = ImageSource(
+        wanted_by=folder,
+        data=run.data,
+        class_names=run.class_names,
+        dataset=run.dataset_path,
+        fingerprint=run.dataset_fingerprint,
+    )
+    return RunFacts(folder, run.recipe, run.variant, source, model_sha256=sha256_file(run.model_path))
 
 
 def history(run: Path) -> dict[str, tuple[float, ...]]:

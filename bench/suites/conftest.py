@@ -27,13 +27,13 @@ def write_run(folder: Path) -> None:
     model = keras.Model(image, layers.Dense(len(CLASS_NAMES), activation="softmax")(value))
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
+    data = {"classes": list(CLASS_NAMES), "height": SIDE, "width": SIDE, "resize": "centre-crop"}
     facts = {
-        "schema_version": 1,
         "recipe": "suite",
         "title": "Suite",
         "variant": "original",
-        "class_names": list(CLASS_NAMES),
-        "input": {"height": SIDE, "width": SIDE, "resize": "centre-crop"},
+        "data": {**data, "test_fraction": 0.3, "val_fraction": 0.15, "split_seed": 42},
+        "export": {"author": "nobody", "license": "MIT", "version": "1.0", "description": "Untrained."},
         "dataset": {"path": "", "fingerprint": "", "stand_in": True},
         "settings": {},
     }

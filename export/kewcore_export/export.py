@@ -1,6 +1,8 @@
 """`export_run`: packages from one training run, in as many modes as asked, from one conversion."""
 
 import hashlib
+import json
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -11,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore import __version__
-from kewcore.artefacts import Artefact, describe, storage_errors
+from kewcore.artefacts import Artefact, describe, sha256_file, storage_errors
 from kewcore.console import progress
 from kewcore.errors import ExportError, PackageError
 from kewcore.models.reference import load_keras_model
+from kewcore.training.run import Run, load_run
 from kewcore_export.compression import compress_constants
 from kewcore_export.conversion import INPUT_NAME, Conversion, converted
 from kewcore_export.golden import (
@@ -31,10 +34,10 @@ from kewcore_export.model_card import model_card
 from kewcore_export.modes import Mode
 from kewcore_export.package import MODEL_FILE, WEIGHTS_FILE, write_package
 from kewcore_export.program import with_weights
-from kewcore_export.runs import Run, as_json, load_run
 from kewcore_export.sidecar import (
     PACKAGE_SUFFIX,
     InputRecord,
+    RunRecord,
     Sidecar,
     card_path,
     file_hashes,
@@ -100,17 +103,29 @@ def export_run(
         UnsupportedError: The model cannot be converted.
         StorageError: The packages cannot be written; those before are complete.
     """
-    loaded = load_run(run, out)
+    loaded = load_run(run)
+    record = _record(loaded, out)
     finish_interrupted(out)
-    jobs = [_job(loaded, mode, out, deployment_target) for mode in modes]
+    jobs = [_job(loaded, record, mode, out, deployment_target) for mode in modes]
     found = {job.package: None if force else _unchanged(job) for job in jobs}
     missing = [job for job in jobs if found[job.package] is None]
     if missing:
-        found.update({package.path: package for package in _export(loaded, missing, out)})
+        found.update({package.path: package for package in _export(loaded, record, missing, out)})
     return [package for job in jobs if (package := found[job.package])]
 
 
-def _job(run: Run, mode: Mode, out: Path, wanted: Target | None) -> _Job:
+def _record(run: Run, out: Path) -> RunRecord:
+    return RunRecord(
+        path=Path(os.path.relpath(run.path.resolve(), out.resolve())).as_posix(),
+        recipe=run.recipe,
+        variant=run.variant,
+        model_sha256=sha256_file(run.model_path),
+        dataset_fingerprint=run.dataset_fingerprint,
+        stand_in=run.stand_in,
+    )
+
+
+def _job(run: Run, record: RunRecord, mode: Mode, out: Path, wanted: Target | None) -> _Job:
     target = wanted or mode.lowest_target
     if target < mode.lowest_target:
         raise ExportError(
@@ -118,16 +133,21 @@ def _job(run: Run, mode: Mode, out: Path, wanted: Target | None) -> _Job:
             hint=f"leave out --deployment-target, or give {mode.lowest_target.name} or a newer one",
         )
     inputs = {
-        "run": {key: value for key, value in asdict(run.record).items() if key != "path"},
+        "run": {key: value for key, value in asdict(record).items() if key != "path"},
         "class_names": run.class_names,
-        "resize": run.resize,
+        "resize": run.data.resize,
         "export": asdict(run.export),
         "mode": asdict(mode),
         "target": target.name,
         "versions": [__version__, _coremltools_version()],
     }
-    name = f"{run.title}-{run.record.variant}-{mode.name}"
-    return _Job(mode, target, out / f"{name}{PACKAGE_SUFFIX}", hashlib.sha256(as_json(inputs)).hexdigest())
+    name = f"{run.title}-{run.variant}-{mode.name}"
+    return _Job(
+        mode,
+        target,
+        out / f"{name}{PACKAGE_SUFFIX}",
+        hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(),
+    )
 
 
 def _unchanged(job: _Job) -> ExportedPackage | None:
@@ -144,9 +164,9 @@ def _unchanged(job: _Job) -> ExportedPackage | None:
     return _exported(job.package, sidecar, unchanged=True)
 
 
-def _export(run: Run, jobs: list[_Job], out: Path) -> list[ExportedPackage]:
+def _export(run: Run, record: RunRecord, jobs: list[_Job], out: Path) -> list[ExportedPackage]:
     exported: list[ExportedPackage] = []
-    with ExitStack() as stack, progress(f"exporting {run.record.variant}", len(jobs) + 1, "steps") as advance:
+    with ExitStack() as stack, progress(f"exporting {run.variant}", len(jobs) + 1, "steps") as advance:
         keras_model = load_keras_model(run.model_path)
         graph = classifier_graph(keras_model)
         check_class_names(graph, run.class_names)
@@ -158,13 +178,14 @@ def _export(run: Run, jobs: list[_Job], out: Path) -> list[ExportedPackage]:
         for job in jobs:
             if job.target > conversion.newest_target:
                 conversion = stack.enter_context(converted(graph, run.class_names, job.target))
-            exported.append(_write(run, job, conversion, graph, images, reference, float32_bytes, out))
+            exported.append(_write(run, record, job, conversion, graph, images, reference, float32_bytes, out))
             advance(1, job.mode.name)
     return exported
 
 
 def _write(
     run: Run,
+    record: RunRecord,
     job: _Job,
     conversion: Conversion,
     graph: ClassifierGraph,
@@ -175,8 +196,8 @@ def _write(
 ) -> ExportedPackage:
     program = conversion.by_float_bits[job.mode.float_bits]
     colour = "greyscale" if graph.channels == 1 else "rgb"
-    image = InputRecord(INPUT_NAME, graph.height, graph.width, graph.channels, colour, run.resize)
-    described = describe_model(program.model, run.export, run.record, image, run.class_names, job.mode)
+    image = InputRecord(INPUT_NAME, graph.height, graph.width, graph.channels, colour, run.data.resize)
+    described = describe_model(program.model, run.export, record, image, run.class_names, job.mode)
     plans = compress_constants(program.constants, conversion.float32, job.mode, job.target)
     compressed = {plan.constant.name: plan.compressed for plan in plans if plan.compressed is not None}
     with replacing_together(out) as staging:
@@ -193,7 +214,7 @@ def _write(
             deployment_target=job.target.name,
             kewcore_version=__version__,
             inputs_sha256=job.inputs_sha256,
-            run=run.record,
+            run=record,
             input=image,
             class_names=run.class_names,
             softmax_added=graph.softmax_added,

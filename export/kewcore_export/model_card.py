@@ -1,6 +1,6 @@
 """The model card: a Markdown page beside each package, for the person who decides whether to ship it."""
 
-from kewcore_export.runs import Run
+from kewcore.training.run import Run
 from kewcore_export.sidecar import Sidecar
 
 

@@ -56,7 +56,7 @@ def evaluate(
     from kewcore_bench.sources import labelled_images
 
     if not models:
-        models = [run.path for run in newest_runs()]
+        models = newest_runs()
         say(f"evaluating the newest runs: {', '.join(str(path) for path in models)}")
     subjects = find_subjects(models)
     images = labelled_images(

@@ -77,9 +77,9 @@ def export(
     from kewcore.cli.output import print_json, print_table, report_written
     from kewcore.console import say
     from kewcore.errors import UsageError
+    from kewcore.training.run import newest_runs
     from kewcore_export import modes as known
     from kewcore_export.export import export_run
-    from kewcore_export.runs import newest_runs
     from kewcore_export.targets import parse_target
 
     if all_modes and quantize:

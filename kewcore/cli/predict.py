@@ -117,7 +117,7 @@ def _newest_model() -> Path:
         return newest_packages()[0]
     except KewError:
         try:
-            return newest_runs()[0].path
+            return newest_runs()[0]
         except RunError as error:
             raise UsageError(
                 "no model given, and neither ./packages nor ./runs holds one", hint="name one with --model"

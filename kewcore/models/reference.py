@@ -86,7 +86,7 @@ def load_keras_model(path: Path) -> Any:
 def _class_names(run: Path) -> tuple[str, ...]:
     path = run / "run.json"
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))["class_names"]
+        names = json.loads(path.read_text(encoding="utf-8"))["data"]["classes"]
     except FileNotFoundError as error:
         raise RunError(f"no run at '{run}': run.json is missing", hint="train one first: kewcore train") from error
     except (ValueError, KeyError, OSError) as error:

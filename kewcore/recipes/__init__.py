@@ -141,36 +141,45 @@ def load_recipe(name_or_path: str) -> Recipe:
         raise
 
 
+def data_recipe_from(table: dict[str, Any]) -> DataRecipe:
+    """Reads the table `[data]` of a recipe, or what a run recorded of it.
+
+    Raises:
+        UsageError: A key is missing, unknown or of the wrong type.
+    """
+    _expect_keys(table, {*DataRecipe.__annotations__}, "[data]", optional=frozenset({"classes"}))
+    classes = table.get("classes")
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
+        raise UsageError(f"data.classes must be a list of names, got {classes!r}")
+    if table["resize"] not in RESIZE_POLICIES:
+        raise UsageError(f"data.resize must be one of {', '.join(RESIZE_POLICIES)}, got {table['resize']!r}")
+    return DataRecipe(
+        classes=tuple(classes) if classes else None,
+        height=_whole(table, "height"),
+        width=_whole(table, "width"),
+        resize=cast(ResizePolicy, table["resize"]),
+        test_fraction=_fraction(table, "test_fraction"),
+        val_fraction=_fraction(table, "val_fraction"),
+        split_seed=_whole(table, "split_seed", least=0),
+    )
+
+
 def _recipe_from(table: dict[str, Any]) -> Recipe:
     _expect_keys(table, {"name", "title", "data", "model", "training", "export"}, "the recipe")
     data, model = _sub(table, "data"), _sub(table, "model")
     training, export = _sub(table, "training"), _sub(table, "export")
     augmentation = _sub(training, "augmentation")
-    _expect_keys(data, {*DataRecipe.__annotations__}, "[data]", optional=frozenset({"classes"}))
     _expect_keys(model, {"network"}, "[model]")
     _expect_keys(
         training, {*TrainingRecipe.__annotations__}, "[training]", optional=frozenset({"published_class_weights"})
     )
     _expect_keys(augmentation, {*Augmentation.__annotations__}, "[training.augmentation]")
     _expect_keys(export, {*ExportRecipe.__annotations__}, "[export]")
-    classes = data.get("classes")
-    if classes is not None and not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
-        raise UsageError(f"data.classes must be a list of names, got {classes!r}")
-    if data["resize"] not in RESIZE_POLICIES:
-        raise UsageError(f"data.resize must be one of {', '.join(RESIZE_POLICIES)}, got {data['resize']!r}")
     return Recipe(
         name=_text(table, "name"),
         title=_text(table, "title"),
         network=_text(model, "network"),
-        data=DataRecipe(
-            classes=tuple(classes) if classes else None,
-            height=_whole(data, "height"),
-            width=_whole(data, "width"),
-            resize=cast(ResizePolicy, data["resize"]),
-            test_fraction=_fraction(data, "test_fraction"),
-            val_fraction=_fraction(data, "val_fraction"),
-            split_seed=_whole(data, "split_seed", least=0),
-        ),
+        data=data_recipe_from(data),
         training=TrainingRecipe(
             epochs=_whole(training, "epochs"),
             batch_size=_whole(training, "batch_size"),

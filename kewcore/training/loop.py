@@ -308,8 +308,7 @@ def _facts(recipe: Recipe, variant: Variant, dataset: Dataset, checkpoint: Check
         "title": recipe.title,
         "variant": variant,
         "seed": checkpoint.settings["seed"],
-        "class_names": list(dataset.class_names),
-        "input": {"height": recipe.data.height, "width": recipe.data.width, "resize": recipe.data.resize},
+        "data": asdict(recipe.data),
         "dataset": {
             "path": str(dataset.root.resolve()),
             "fingerprint": dataset.fingerprint,

@@ -1,14 +1,16 @@
 """Run folders: what one training produced, and how to find them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kewcore.errors import RunError
+from kewcore.errors import RunError, UsageError
+from kewcore.recipes import DataRecipe, ExportRecipe, data_recipe_from
 
 SCHEMA_VERSION = 1
+RUNS_FOLDER = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,11 @@ class Run:
         recipe: Name of the recipe.
         title: The recipe's title, the prefix of package names.
         variant: `original` or `synthetic`.
-        class_names: Labels in the order of the model's outputs.
-        dataset: `path`, `fingerprint`, `stand_in`, and `counts` by split.
-        input: `height`, `width` in pixels and the `resize` policy.
+        data: Classes, size, resize policy and split of the images.
+        export: Metadata for packages.
+        dataset_path: Folder of the images at the time.
+        dataset_fingerprint: SHA-256 of that folder; see `kewcore.data.dataset`.
+        stand_in: Whether it is the built-in sample set.
         settings: Everything that decides the weights.
         facts: All of run.json.
     """
@@ -31,46 +35,68 @@ class Run:
     recipe: str
     title: str
     variant: str
-    class_names: tuple[str, ...]
-    dataset: Mapping[str, Any]
-    input: Mapping[str, Any]
+    data: DataRecipe
+    export: ExportRecipe
+    dataset_path: Path
+    dataset_fingerprint: str
+    stand_in: bool
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Labels in the order of the model's outputs."""
+        return self.data.classes or ()
+
+    @property
+    def model_path(self) -> Path:
+        """The trained Keras model."""
+        return self.path / "model.keras"
 
 
 def load_run(path: Path) -> Run:
     """Reads a run folder.
 
     Raises:
-        RunError: It is no run, or run.json is damaged.
+        RunError: There is no finished run in the folder, or it lacks something.
     """
     note = path / "run.json"
     try:
         facts = json.loads(note.read_text(encoding="utf-8"))
-        return Run(
+        run = Run(
             path=path,
-            recipe=facts["recipe"],
-            title=facts["title"],
-            variant=facts["variant"],
-            class_names=tuple(facts["class_names"]),
-            dataset=facts["dataset"],
-            input=facts["input"],
+            recipe=str(facts["recipe"]),
+            title=str(facts["title"]),
+            variant=str(facts["variant"]),
+            data=data_recipe_from(facts["data"]),
+            export=ExportRecipe(**facts["export"]),
+            dataset_path=Path(facts["dataset"]["path"]),
+            dataset_fingerprint=str(facts["dataset"]["fingerprint"]),
+            stand_in=bool(facts["dataset"]["stand_in"]),
             settings=facts["settings"],
             facts=facts,
         )
     except FileNotFoundError as error:
-        raise RunError(f"no run at '{path}': run.json is missing", hint="train one first: kewcore train") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"'{path}' is not a finished run: it holds no run.json", hint="train one first: kewcore train"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
         raise RunError(f"'{note}' is damaged: {error}", hint="train this variant again with --restart") from error
+    if not run.model_path.is_file():
+        raise RunError(f"run '{path}' holds no model.keras", hint="train this variant again with --restart")
+    return run
 
 
-def newest_runs(runs: Path = Path("runs")) -> Sequence[Run]:
-    """Finds the variants of the recipe that was trained last, in the order original, synthetic.
+def newest_runs(runs: Path = RUNS_FOLDER) -> list[Path]:
+    """Finds the runs of the recipe that was trained last, one for each of its variants, sorted by variant.
 
     Raises:
         RunError: There is none.
     """
-    notes = sorted(runs.glob("*/*/run.json"), key=lambda note: note.stat().st_mtime)
+    notes = list(runs.glob("*/*/run.json"))
     if not notes:
-        raise RunError(f"no run in '{runs}'", hint="train one first: kewcore train")
-    return [load_run(note.parent) for note in sorted(notes[-1].parent.parent.glob("*/run.json"))]
+        raise RunError(
+            f"there is no finished run in '{runs}'", hint="train first: kewcore train; or give the path of a run"
+        )
+    newest = max(notes, key=lambda note: (note.stat().st_mtime_ns, note.as_posix())).parent.parent
+    return sorted(note.parent for note in notes if note.parent.parent == newest)

@@ -136,7 +136,7 @@ def test_packages_are_found_by_themselves_and_with_their_run(bed: Bed, tmp_path:
     alone = tmp_path / "packages" / bed.packages[0].name
     shutil.copytree(bed.packages[0], alone)
     shutil.copy(bed.packages[0].with_suffix(".json"), alone.with_suffix(".json"))
-    with pytest.raises(RunError, match=r"run\.json is missing") as caught:
+    with pytest.raises(RunError, match=r"it holds no run\.json") as caught:
         candidate(alone)
     assert "says that it was exported from that run" in caught.value.__notes__[0]
 
@@ -176,11 +176,12 @@ def test_damaged_runs_are_named(bed: Bed, tmp_path: Path) -> None:
     shutil.copytree(bed.run, tmp_path / "run")
     note = tmp_path / "run/run.json"
     facts = json.loads(note.read_text())
-    note.write_text(json.dumps({**facts, "input": {"height": 32, "resize": "fit"}}))
-    with pytest.raises(RunError, match=r"run\.json' is damaged: 'width'"):
+    without_width = {key: value for key, value in facts["data"].items() if key != "width"}
+    note.write_text(json.dumps({**facts, "data": without_width}))
+    with pytest.raises(RunError, match=r"run\.json' is damaged: \[data\] lacks \['width'\]"):
         run_facts(tmp_path / "run")
-    note.write_text(json.dumps({**facts, "input": {"height": 32, "width": 32, "resize": "squash"}}))
-    with pytest.raises(UsageError, match="unknown resize policy 'squash'; known: fit, fill, centre-crop"):
+    note.write_text(json.dumps({**facts, "data": {**facts["data"], "resize": "squash"}}))
+    with pytest.raises(RunError, match="must be one of fit, fill, centre-crop, got 'squash'"):
         run_facts(tmp_path / "run")
     note.write_text(json.dumps(facts))
     (tmp_path / "run/history.csv").write_text("epoch,loss\n1,low\n")

@@ -54,24 +54,24 @@ def test_the_newest_runs_become_packages_that_verify_without_noise(bed: Bed, tmp
     value = json.loads(first.stdout)
     assert (value["schema_version"], value["kind"]) == (1, "export")
     assert [(Path(p["path"]).name, p["mode"], p["unchanged"]) for p in value["packages"]] == [
-        (f"Tiny-{variant}-{mode}.mlpackage", mode, False)
+        (f"tiny-{variant}-{mode}.mlpackage", mode, False)
         for variant in ("original", "synthetic")
         for mode in ("int8", "palette-4")
     ]
     lines = first.stderr.splitlines()
     assert lines[0] == "exporting the newest runs: runs/tiny/original, runs/tiny/synthetic"
-    assert sum(line.startswith("wrote packages/Tiny-") and " sha256 " in line for line in lines) == 16
+    assert sum(line.startswith("wrote packages/tiny-") and " sha256 " in line for line in lines) == 16
     assert all(line.startswith(("exporting ", "wrote packages/")) for line in lines), first.stderr
 
     second = kewcore(tmp_path, "export", "--quantize", "runs/tiny/original")
     assert second.returncode == 0
-    assert "unchanged packages/Tiny-original-int8.mlpackage" in second.stderr
+    assert "unchanged packages/tiny-original-int8.mlpackage" in second.stderr
     assert "worst weight SNR" in second.stdout
 
     assert kewcore(tmp_path, "verify", "--quiet").returncode == 0
-    weights = tmp_path / "packages/Tiny-original-int8.mlpackage/Data/com.apple.CoreML/weights/weight.bin"
+    weights = tmp_path / "packages/tiny-original-int8.mlpackage/Data/com.apple.CoreML/weights/weight.bin"
     weights.write_bytes(weights.read_bytes()[:-1])
-    third = kewcore(tmp_path, "verify", "--json", "packages/Tiny-original-int8.mlpackage")
+    third = kewcore(tmp_path, "verify", "--json", "packages/tiny-original-int8.mlpackage")
     assert third.returncode == 1
     assert json.loads(third.stdout)["sound"] is False
     assert "error: 1 of 1 packages are not what was exported" in third.stderr

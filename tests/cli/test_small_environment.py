@@ -76,7 +76,7 @@ def test_the_environment_holds_neither_tensorflow_nor_coremltools(environment: P
 def test_inspect(environment: Path, work: Path, bed: Bed) -> None:
     done = kewcore(environment, work, "inspect", f"packages/{bed.packages[0].name}", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["kind"] == "inspect"
+    assert json.loads(done.stdout)["kind"] == "inspection"
 
 
 def test_verify(environment: Path, work: Path, bed: Bed) -> None:

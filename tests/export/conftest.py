@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_networks import CLASS_NAMES, small_network, write_run
+from made_runs import write_run
+from small_networks import CLASS_NAMES, small_network
 
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("runs") / "original", small_network())
+    return write_run(
+        tmp_path_factory.mktemp("runs") / "original", small_network(), CLASS_NAMES, title="KewCNN", stand_in=True
+    )
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,6 @@ def packages(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.fixture
 def run_of(tmp_path: Path) -> Callable[..., Path]:
     def make(model: Any, class_names: tuple[str, ...] = CLASS_NAMES) -> Path:
-        return write_run(tmp_path / "run", model, class_names)
+        return write_run(tmp_path / "run", model, class_names, title="KewCNN", stand_in=True)
 
     return make

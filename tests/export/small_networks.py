@@ -1,24 +1,8 @@
 """Small networks and runs of them."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 CLASS_NAMES = ("leaf", "root", "seed")
-
-
-def write_run(folder: Path, model: Any, class_names: tuple[str, ...] = CLASS_NAMES, variant: str = "original") -> Path:
-    folder.mkdir(parents=True)
-    model.save(folder / "model.keras")
-    record = {
-        "recipe": "kewcnn",
-        "variant": variant,
-        "dataset": {"path": "nowhere", "fingerprint": "f00d", "stand_in": True},
-        "class_names": list(class_names),
-        "input": {"height": 40, "width": 36, "resize": "centre-crop"},
-    }
-    (folder / "run.json").write_text(json.dumps(record))
-    return folder
 
 
 def small_network(*, softmax: bool = True, channels: int = 1) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_networks import CLASS_NAMES, small_network, write_run
+from made_runs import write_run
+from small_networks import CLASS_NAMES, small_network
 
 from kewcore.errors import ExportError, UnsupportedError
 from kewcore_export.conversion import converted
@@ -137,7 +138,7 @@ def test_what_is_no_classifier_is_refused_with_the_reason(tmp_path: Path) -> Non
     two = keras.Model([left, right], layers.Dense(3)(layers.Flatten()(left + right)))
     cases.append((two, UnsupportedError, "a classifier must have one input, the image; this model has 2"))
     for number, (model, kind, message) in enumerate(cases):
-        run = write_run(tmp_path / str(number) / "run", model)
+        run = write_run(tmp_path / str(number) / "run", model, CLASS_NAMES)
         with pytest.raises(kind, match=re.escape(message)):
             exported(run)
 

@@ -125,7 +125,7 @@ def test_interface_and_metadata(packages: dict[str, Any]) -> None:
     assert [feature.name for feature in model.outputs] == ["classLabel", "classLabel_probs"]
     assert model.class_labels == ("leaf", "root", "seed")
     metadata = model.metadata
-    assert (metadata.author, metadata.license) == ("kewcore", "MIT")
+    assert (metadata.author, metadata.license) == ("nobody", "MIT")
     entries = dict(metadata.user_defined)
     assert entries["com.apple.coreml.model.preview.type"] == "imageClassifier"
     assert entries["kewcore.resize"] == "centre-crop"
