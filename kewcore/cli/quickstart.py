@@ -9,6 +9,7 @@ from kewcore.cli.options import Json, Quiet, Seed, Verbose
 
 MODES = ("fp16", "int8", "palette-4")
 LATENCY_ROUNDS = 12
+BATCH_SIZE = 16  # half the recipe's: so few images would make too few steps of 32
 
 
 def quickstart(
@@ -53,7 +54,7 @@ def quickstart(
     say(NOTICE)
     sample = make_sample_set(out / "data", seed=seed, images=images)
     recipe = load_recipe("kewcnn")
-    recipe = replace(recipe, training=replace(recipe.training, epochs=epochs))
+    recipe = replace(recipe, training=replace(recipe.training, epochs=epochs, batch_size=BATCH_SIZE))
     dataset = open_dataset(sample.root, recipe.data)
 
     say("2 of 4: training")
