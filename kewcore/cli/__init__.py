@@ -1,12 +1,16 @@
 """The command line: `main` is the boundary at which a `KewError` becomes a message and an exit code."""
 
+import io
 import os
 import sys
+
+INTERRUPTED = "interrupted; what was finished is kept, nothing is half written"
 
 
 def main() -> None:
     """Runs the kewcore command: entry point of the `kewcore` script."""
     quieten_libraries()
+    take_any_file_name()
     from kewcore.cli.app import app
     from kewcore.errors import KewError
 
@@ -19,12 +23,16 @@ def main() -> None:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, nothing is half written", file=sys.stderr)
+    except KeyboardInterrupt:  # while modules load; later, kewcore.cli.commands answers
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+
+
+def take_any_file_name() -> None:
+    """Lets paths that are no valid UTF-8, which Unix allows, come in through stdin and be shown on stdout."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 def quieten_libraries() -> None:

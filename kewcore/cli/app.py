@@ -3,6 +3,7 @@
 import typer
 
 from kewcore.cli.bench import bench
+from kewcore.cli.commands import Commands
 from kewcore.cli.data import data
 from kewcore.cli.doctor import doctor
 from kewcore.cli.evaluate import evaluate
@@ -15,12 +16,13 @@ from kewcore.cli.verify import verify
 
 app = typer.Typer(
     name="kewcore",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Train image classifiers, export them quantised for the Apple Neural Engine, and prove parity off a Mac.",
-    epilog="The main job in three words: [bold]kewcore train && kewcore export --quantize && kewcore bench[/bold]",
+    epilog="The main job in three words: `kewcore train && kewcore export --quantize && kewcore bench`",
 )
 
 
