@@ -9,7 +9,8 @@ from kewcore.artefacts import sha256_file
 from kewcore.errors import PackageError, RunError
 from kewcore.training.run import load_run
 from kewcore_bench.sources import ImageSource
-from kewcore_export.sidecar import PACKAGE_SUFFIX, load_sidecar
+from kewcore_export.sidecar import PACKAGE_SUFFIX, load_sidecar, sidecar_path
+from kewcore_export.transaction import finish_interrupted
 
 PACKAGES_FOLDER = Path("packages")
 
@@ -53,15 +54,20 @@ class Candidate:
 def newest_packages(folder: Path = PACKAGES_FOLDER) -> list[Path]:
     """Finds the packages of the recipe that was exported last, all its variants and modes.
 
+    Packages without a sidecar, which kewcore did not export, are passed over.
+
     Raises:
-        PackageError: There is no package with a sidecar.
+        PackageError: There is no package with a sidecar, or a sidecar is damaged.
     """
-    found = {path: load_sidecar(path).run.recipe for path in sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))}
+    finish_interrupted(folder)
+    packages = sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))
+    found = {path: load_sidecar(path).run.recipe for path in packages if sidecar_path(path).exists()}
     if not found:
         raise PackageError(
-            f"there is no package in '{folder}'", hint="export one first: kewcore export; or give the path of a package"
+            f"there is no package that kewcore exported in '{folder}'",
+            hint="export one first: kewcore export; or give the path of a package",
         )
-    newest = max(found, key=lambda path: (path.with_suffix(".json").stat().st_mtime_ns, path.name))
+    newest = max(found, key=lambda path: (sidecar_path(path).stat().st_mtime_ns, path.name))
     return [path for path, recipe in found.items() if recipe == found[newest]]
 
 
@@ -75,8 +81,15 @@ def candidate(package: Path) -> Candidate:
     if not package.is_dir():
         raise PackageError(f"no package at '{package}': expected a folder ending in {PACKAGE_SUFFIX}")
     sidecar = load_sidecar(package)
+    folder = Path(os.path.normpath(package.parent / sidecar.run.path))
+    if not folder.is_dir():
+        raise RunError(
+            f"run '{folder}', from which '{package}' was exported, is not there: a bench needs the TensorFlow original",
+            hint="put the run there, or export it anew from where it is: kewcore export RUN; "
+            "evaluate, predict and verify need no run",
+        )
     try:
-        run = run_facts(Path(os.path.normpath(package.parent / sidecar.run.path)))
+        run = run_facts(folder)
     except RunError as error:
         error.add_note(f"the sidecar of '{package}' says that it was exported from that run")
         raise

@@ -5,6 +5,7 @@ from typing import Any
 
 from kewcore import __version__
 from kewcore.recipes import ExportRecipe
+from kewcore.runtime.classifier import RESIZE_KEY
 from kewcore_export.modes import Mode
 from kewcore_export.sidecar import InputRecord, RunRecord
 
@@ -49,5 +50,5 @@ def _user_defined(run: RunRecord, image: InputRecord, class_names: tuple[str, ..
         "kewcore.model_sha256": run.model_sha256,
         "kewcore.dataset_fingerprint": run.dataset_fingerprint,
         "kewcore.dataset_is_stand_in": "true" if run.stand_in else "false",
-        "kewcore.resize": image.resize,
+        RESIZE_KEY: image.resize,
     }

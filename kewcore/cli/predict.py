@@ -53,7 +53,7 @@ def predict(
     from kewcore.cli.output import print_json, print_table
     from kewcore.console import say
     from kewcore.errors import UsageError
-    from kewcore_bench.evaluation import find_subject, load_classifier
+    from kewcore_bench.subjects import find_subject, load_classifier
 
     if csv and json:
         raise UsageError("--csv and --json exclude each other", hint="leave one of them out")

@@ -23,6 +23,10 @@ Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 _SHOWN_FROM_IMAGES = 8
 """Fewer are done before a pool of threads or a progress bar is worth it."""
+CLASS_NAMES_KEY = "kewcore.class_names"
+"""Key of the class names, as a JSON list, in the metadata of ONNX files."""
+RESIZE_KEY = "kewcore.resize"
+"""Key of the resize policy in the metadata of packages and ONNX files; see `kewcore.data.images`."""
 _GREYSCALE = {"GRAYSCALE", "GRAYSCALE_FLOAT16"}
 
 
@@ -67,6 +71,11 @@ class PackageClassifier:
         height, width = self._input.shape
         return height, width
 
+    @property
+    def resize(self) -> str | None:
+        """How photographs are brought to that size, as the package's metadata say; None where they do not."""
+        return self.model.metadata.user_defined.get(RESIZE_KEY)
+
     def probabilities(self, pixels: Pixels) -> Probabilities:
         """Classifies images.
 
@@ -99,9 +108,10 @@ class OnnxClassifier:
     """
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
-        from kewcore.runtime.onnx_executor import session_of
+        from kewcore.runtime.onnx_executor import run_session, session_of
 
         path = Path(path)
+        self._run = run_session
         self.workers = threads or available_threads()
         try:
             content = path.read_bytes()
@@ -114,10 +124,13 @@ class OnnxClassifier:
             raise
         entries = self._session.get_modelmeta().custom_metadata_map
         self.class_names: tuple[str, ...] = _class_names(entries.get(CLASS_NAMES_KEY), path)
-        (self._input, *others), (self._output, *_) = self._session.get_inputs(), self._session.get_outputs()
-        shape = self._input.shape
-        if others or len(shape) != 4 or shape[1] != 1 or not all(isinstance(size, int) for size in shape):
-            raise UnsupportedError(f"'{path}' must take one image [1, 1, H, W], it takes {shape}")
+        self.resize: str | None = entries.get(RESIZE_KEY)
+        inputs, (self._output, *_) = self._session.get_inputs(), self._session.get_outputs()
+        shape = inputs[0].shape if len(inputs) == 1 and inputs[0].type == "tensor(float)" else []
+        if len(shape) != 4 or shape[:2] != [1, 1] or not all(isinstance(size, int) for size in shape):
+            listing = ", ".join(f"'{one.name}' ({one.type} {one.shape})" for one in inputs) or "nothing"
+            raise UnsupportedError(f"'{path}' must take one image, tensor(float) [1, 1, H, W], it takes {listing}")
+        self._input_name: str = inputs[0].name
         self.image_size: tuple[int, int] = (shape[2], shape[3])
 
     def probabilities(self, pixels: Pixels) -> Probabilities:
@@ -130,12 +143,13 @@ class OnnxClassifier:
         return _one_by_one(self._classify, pixels, len(self.class_names), self.workers)
 
     def _classify(self, image: Pixels) -> Any:
-        feed = {self._input.name: image[None, None].astype(np.float32)}
-        return np.ravel(self._session.run([self._output.name], feed)[0])
-
-
-CLASS_NAMES_KEY = "kewcore.class_names"
-"""Key of the class names, as a JSON list, in the metadata of ONNX files."""
+        feed = {self._input_name: image[None, None].astype(np.float32)}
+        (output,) = self._run(self._session, feed, [self._output.name])
+        if np.size(output) != len(self.class_names):
+            raise PackageError(
+                f"output '{self._output.name}' gives {np.size(output)} numbers for {len(self.class_names)} classes"
+            )
+        return np.ravel(output)
 
 
 def _greyscale_input(model: Model, path: str | Path) -> Feature:

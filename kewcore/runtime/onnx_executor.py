@@ -1,6 +1,6 @@
 """The fast executor: ONNX Runtime on lowered graphs, the reference executor for what has no lowering."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -123,14 +123,19 @@ def session_of(model: bytes, *, threads: int, spinning: bool) -> Any:
         raise UnsupportedError(f"ONNX Runtime refuses the model: {error}") from error
 
 
-def run_session(session: Any, feed: Mapping[str, Any]) -> list[Any]:
+def run_session(session: Any, feed: Mapping[str, Any], outputs: Sequence[str] | None = None) -> list[Any]:
     """Runs a session.
+
+    Args:
+        session: Made by `session_of`.
+        feed: Arrays by name of the input.
+        outputs: Names of the outputs to compute; None computes all.
 
     Raises:
         PackageError: It fails: shapes that are known at run time only do not fit.
     """
     try:
-        results: list[Any] = session.run(None, dict(feed))
+        results: list[Any] = session.run(None if outputs is None else list(outputs), dict(feed))
     except _onnxruntime_errors() as error:
         raise PackageError(f"ONNX Runtime stopped: {error}", hint="executor='reference' may say more") from error
     return results

@@ -6,7 +6,7 @@ from typing import Any
 
 from kewcore.artefacts import Artefact, write_bytes
 from kewcore.errors import UnsupportedError
-from kewcore.runtime.classifier import CLASS_NAMES_KEY
+from kewcore.runtime.classifier import CLASS_NAMES_KEY, RESIZE_KEY
 from kewcore.runtime.executor import Precision
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
@@ -19,7 +19,8 @@ from kewcore.runtime.verifier import verify
 def to_onnx(path: str | Path, out: str | Path, *, precision: Precision = "typed") -> Artefact:
     """Writes a package as one ONNX file.
 
-    A classifier's file gives its probabilities as a tensor and names its classes in the metadata.
+    A classifier's file gives its probabilities as a tensor; its metadata name its classes and, where the package does,
+    how photographs are brought to size.
 
     Args:
         path: The package folder.
@@ -43,6 +44,8 @@ def to_onnx(path: str | Path, out: str | Path, *, precision: Precision = "typed"
     labels = class_labels(function)
     if labels is not None:
         entries[CLASS_NAMES_KEY] = json.dumps([str(label) for label in labels])
+    if resize := package.metadata.user_defined.get(RESIZE_KEY):
+        entries[RESIZE_KEY] = resize
     for key, value in sorted(entries.items()):
         model.metadata_props.add(key=key, value=value)
     _name_outputs(model, function)

@@ -1,13 +1,14 @@
 """Benches of a small run with its real packages: TensorFlow and both executors, in processes of their own."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_bed import CLASS_NAMES, Bed
+from bench_bed import Bed
 
 from kewcore.errors import DataError, PackageError, RunError, UsageError
 from kewcore.parity.agreement import compare
@@ -15,12 +16,12 @@ from kewcore_bench import engine_process
 from kewcore_bench.candidates import candidate, history, newest_packages, run_facts
 from kewcore_bench.engine_process import running_engine
 from kewcore_bench.engines import EngineSpec
-from kewcore_bench.evaluation import evaluate_subjects, find_subject, find_subjects
-from kewcore_bench.evaluation_plots import write_plots
+from kewcore_bench.evaluation import evaluate_subjects
 from kewcore_bench.images import LabelledImages
 from kewcore_bench.parity_run import cached
 from kewcore_bench.run import BenchOptions, record_parity, run_bench
 from kewcore_bench.sources import labelled_images
+from kewcore_bench.subjects import find_subject
 from kewcore_export.sidecar import load_sidecar
 
 pytestmark = pytest.mark.parity
@@ -129,13 +130,21 @@ def test_other_classes_are_refused(bed: Bed, images: LabelledImages) -> None:
 def test_packages_are_found_by_themselves_and_with_their_run(bed: Bed, tmp_path: Path) -> None:
     assert set(newest_packages(bed.packages[0].parent)) == set(bed.packages)
     assert candidate(bed.packages[1]).mode == "palette-1"
-    with pytest.raises(PackageError, match="there is no package in"):
+    (tmp_path / "foreign.mlpackage").mkdir()
+    with pytest.raises(PackageError, match="there is no package that kewcore exported in"):
         newest_packages(tmp_path)
     with pytest.raises(PackageError, match=r"no package at '.*x\.mlpackage': expected a folder"):
         candidate(tmp_path / "x.mlpackage")
     alone = tmp_path / "packages" / bed.packages[0].name
     shutil.copytree(bed.packages[0], alone)
     shutil.copy(bed.packages[0].with_suffix(".json"), alone.with_suffix(".json"))
+    run = tmp_path / "runs" / "tiny" / "original"
+    missing = f"run '{run}', from which '{alone}' was exported, is not there: a bench needs the TensorFlow original"
+    with pytest.raises(RunError, match=re.escape(missing)) as caught:
+        candidate(alone)
+    assert caught.value.hint is not None
+    assert "evaluate, predict and verify need no run" in caught.value.hint
+    run.mkdir(parents=True)
     with pytest.raises(RunError, match=r"it holds no run\.json") as caught:
         candidate(alone)
     assert "says that it was exported from that run" in caught.value.__notes__[0]
@@ -190,37 +199,3 @@ def test_damaged_runs_are_named(bed: Bed, tmp_path: Path) -> None:
     (tmp_path / "run/model.keras").unlink()
     with pytest.raises(RunError, match=r"holds no model\.keras"):
         run_facts(tmp_path / "run")
-
-
-def test_a_run_its_package_and_its_onnx_file_are_evaluated_alike(
-    bed: Bed, images: LabelledImages, tmp_path: Path
-) -> None:
-    from kewcore.runtime import to_onnx
-
-    to_onnx(bed.packages[0], tmp_path / "tiny.onnx")
-    subjects = find_subjects([bed.run, bed.packages[0], tmp_path / "tiny.onnx", bed.run])
-    assert [one.name for one in subjects] == ["tiny-original", "tiny-original-fp16", "tiny", "tiny-original#2"]
-    result, tables = evaluate_subjects(subjects, images)
-    assert len({one.metrics.accuracy for one in result.evaluations}) == 1
-    assert result.comparison is None
-    assert max(float(np.abs(table - tables[0]).max()) for table in tables) < 2e-3
-    pair, _ = evaluate_subjects(subjects[:2], images)
-    assert pair.comparison is not None
-    assert pair.comparison.parity.accuracy is not None
-    assert (pair.comparison.first, pair.comparison.second) == ("tiny-original", "tiny-original-fp16")
-    assert pair.comparison.parity.accuracy.mcnemar_p == 1.0
-    plots = write_plots(tmp_path, "tiny", result.evaluations[0].metrics, images.labels, tables[0])
-    assert [one.path.name for one in plots] == ["tiny-confusion.png", "tiny-roc.png", "tiny-reliability.png"]
-
-
-def test_an_onnx_file_does_not_know_its_dataset(bed: Bed, tmp_path: Path) -> None:
-    from kewcore.runtime import to_onnx
-
-    to_onnx(bed.packages[0], tmp_path / "tiny.onnx")
-    source = find_subject(tmp_path / "tiny.onnx").source
-    assert source.class_names == CLASS_NAMES
-    with pytest.raises(UsageError, match=r"it is not known what '.*tiny\.onnx' was trained on") as caught:
-        labelled_images([source], data=None)
-    assert caught.value.hint == "say --data DIR"
-    with pytest.raises(UsageError, match="is nothing that can be evaluated"):
-        find_subject(tmp_path)

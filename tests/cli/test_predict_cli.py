@@ -82,3 +82,13 @@ def test_bad_input_is_answered_by_name(folder: Path, arguments: tuple[str, ...],
     done = predict(folder, *arguments)
     assert done.returncode == code
     assert message in done.stderr
+
+
+def test_a_package_of_someone_else_needs_no_sidecar(folder: Path, bed: Bed) -> None:
+    shutil.copytree(bed.packages[0], folder / "elsewhere" / "their model.mlpackage")
+    done, known = (
+        predict(folder, "data/test", "--csv", "--model", model)
+        for model in ("elsewhere/their model.mlpackage", f"packages/{bed.packages[0].name}")
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == known.stdout

@@ -227,3 +227,24 @@ def test_segments_between_executors(tmp_path: Path) -> None:
         "b": [0, 1, 1, 0.5],
         "c": [0, 2, 4, 5],
     }
+
+
+@pytest.mark.parametrize(
+    ("element", "shape", "message"),
+    [
+        (1, [1, 3, 2, 2], r"must take one image, tensor\(float\) \[1, 1, H, W\], it takes 'x' \(tensor\(float\) \["),
+        (2, [1, 1, 2, 2], r"it takes 'x' \(tensor\(uint8\) \[1, 1, 2, 2\]\)"),
+        (1, [1, 1, 2, 2], r"output 'y' gives 4 numbers for 2 classes"),
+    ],
+)
+def test_onnx_files_of_others_that_do_not_fit(tmp_path: Path, element: int, shape: list[int], message: str) -> None:
+    from onnx import helper, save
+
+    value = helper.make_tensor_value_info("x", element, shape)
+    flat = helper.make_node("Flatten", ["x"], ["y"], axis=0)
+    graph = helper.make_graph([flat], "g", [value], [helper.make_tensor_value_info("y", element, None)])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    model.metadata_props.add(key="kewcore.class_names", value='["a", "b"]')
+    save(model, tmp_path / "x.onnx")
+    with pytest.raises((UnsupportedError, PackageError), match=message):
+        OnnxClassifier(tmp_path / "x.onnx").probabilities(np.zeros((1, 2, 2), np.uint8))
