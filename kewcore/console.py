@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.progress import Task
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 
@@ -21,6 +24,7 @@ class _Settings:
 
 _settings = _Settings()
 _PLAIN_INTERVAL_S = 10.0
+_WIDE_COLUMNS = 110  # what label, long bar, counts with their unit, time and a note need
 
 
 def set_verbosity(verbosity: Verbosity) -> None:
@@ -74,28 +78,47 @@ def progress(label: str, total: int, unit: str = "images") -> Iterator[Callable[
 @contextmanager
 def _bar(label: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, ProgressColumn
+    from rich.table import Column
+    from rich.text import Text
 
+    class Written(ProgressColumn):
+        """Text as it is, never taken for markup; `shrinks` where the terminal is too narrow for all columns."""
+
+        def __init__(self, write: Callable[["Task"], str], *, shrinks: bool = False) -> None:
+            super().__init__(Column(no_wrap=not shrinks))
+            self._write = write
+
+        def render(self, task: "Task") -> Text:
+            return Text(self._write(task), no_wrap=True, overflow="ellipsis")
+
+    console = Console(stderr=True)
+    wide = console.width >= _WIDE_COLUMNS
     columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        Written(lambda task: f"{task.description:<22}"),
+        BarColumn(bar_width=28 if wide else 8),
+        Written(lambda task: f"{task.completed:.0f}/{task.total:.0f}{' ' + unit if wide else ''}"),
+        Written(_time_shown),
+        Written(lambda task: str(task.fields["note"]), shrinks=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(label, total=total, note="")
         yield lambda steps=1, note="": bar.update(task, advance=steps, note=note)
+
+
+def _time_shown(task: "Task") -> str:
+    if task.finished:
+        return _clock(task.elapsed)
+    return f"{_clock(task.time_remaining)} left"
+
+
+def _clock(seconds: float | None) -> str:
+    """Writes a time as `m:ss` or `h:mm:ss`; as `-:--` where it is not known."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _plain_lines(label: str, total: int, unit: str) -> Callable[..., None]:

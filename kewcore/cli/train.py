@@ -77,7 +77,7 @@ def train(
     dataset = open_dataset(data or sample_set(), problem.data, skip_bad=skip_bad)
     problem = replace(problem, training=schedule, data=replace(problem.data, classes=dataset.class_names))
     if dataset.stand_in:
-        say("the data is the built-in sample set: its figures stand in for none of real photographs")
+        say("the data is the sample set, a stand-in: its figures say nothing about real photographs")
     options = Options(seed=seed, cache=CACHE, skip_bad=skip_bad, restart=restart)
     asked = [name for name in VARIANTS if variant in {VariantChoice.BOTH, name}]
     results = [train_variant(problem, name, dataset, out, options) for name in asked]
@@ -92,16 +92,16 @@ def train(
         rows.append(
             [
                 run.variant,
+                str(run.path),
                 f"{figures['best_epoch']:.0f} of {figures['epochs']:.0f}",
                 f"{figures['val_accuracy']:.3f}",
                 f"{figures['val_loss']:.4f}",
                 f"{figures['wall_time_s']:.0f} s",
                 f"{figures['peak_memory_bytes'] / 1e9:.2f} GB",
-                str(run.path),
             ]
         )
-    columns = ["variant", "best epoch", "val accuracy", "val loss", "time", "peak memory", "run"]
-    print_table("Runs" + (" on the sample set (a stand-in)" if dataset.stand_in else ""), columns, rows)
+    columns = ["variant", "run", "best epoch", "val accuracy", "val loss", "time", "peak memory"]
+    print_table("Runs" + (" on the sample set (a stand-in)" if dataset.stand_in else ""), columns, rows, left=2)
 
 
 def sample_set() -> Path:

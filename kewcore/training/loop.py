@@ -270,9 +270,8 @@ def _validate(step: TrainingStep, val: Pixels, batch_size: int = 8) -> tuple[flo
 def _tell_epoch(label: str, row: Mapping[str, float], *, better: bool, left: int) -> None:
     minutes = left * row["seconds"] / 60
     say(
-        f"{label}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.3f}, val_loss {row['val_loss']:.4f}, "
-        f"val_accuracy {row['val_accuracy']:.3f}{' (best so far)' if better else ''}, {row['seconds']:.0f} s"
-        + (f"; at most {minutes:.1f} min left" if left else "")
+        f"{label}: val_loss {row['val_loss']:.4f}, val_accuracy {row['val_accuracy']:.3f}"
+        f"{' (best)' if better else ''}" + (f", at most {minutes:.1f} min left" if left else "")
     )
 
 
