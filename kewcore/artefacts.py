@@ -108,15 +108,21 @@ def replacing_folder(destination: Path) -> Iterator[Path]:
     next call for the same destination.
 
     Args:
-        destination: The folder to create or replace.
+        destination: The folder to create or replace; of a symbolic link, the folder that it points to.
 
     Yields:
         The staging folder.
 
     Raises:
-        StorageError: The disk is full, a permission is missing, or a file stands where the folder should go.
+        StorageError: The disk is full, a permission is missing, a file stands where the folder should go, or the
+            folder is the one that this process works in, which would be left in the old content.
     """
     with storage_errors(destination):
+        destination = destination.resolve()
+        if destination == Path.cwd():
+            raise StorageError(
+                f"cannot write folder '{destination}': it is the working folder", hint="choose another with --out"
+            )
         if destination.exists() and not destination.is_dir():
             raise StorageError(f"cannot write folder '{destination}': a file of that name exists")
         destination.parent.mkdir(parents=True, exist_ok=True)

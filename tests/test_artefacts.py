@@ -54,6 +54,24 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     assert (tmp_path / "run").read_text() == "a file"
 
 
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to("disk")
+    for content in ("one", "two"):
+        with replacing_folder(tmp_path / "run") as staging:
+            (staging / "a").write_text(content)
+    assert (tmp_path / "run").is_symlink()
+    assert (tmp_path / "disk" / "a").read_text() == "two"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["disk", "run"]
+
+
+def test_the_working_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match="it is the working folder") as caught, replacing_folder(Path()):
+        pass
+    assert caught.value.hint == "choose another with --out"
+
+
 def test_a_full_disk_is_told_as_that(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No space left on device") as caught, replacing_folder(tmp_path / "run"):
         raise OSError(28, os.strerror(28))
