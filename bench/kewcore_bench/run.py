@@ -25,8 +25,8 @@ from kewcore_bench.images import LabelledImages, pixel_file
 from kewcore_bench.latency import Latency, LatencyOptions
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
-from kewcore_bench.schema import to_object
-from kewcore_export.sidecar import update_parity
+from kewcore_export import parity_record
+from kewcore_export.measured_parity import MeasuredParity
 
 REFERENCE = "TensorFlow"
 
@@ -85,27 +85,27 @@ def run_bench(
 
 
 def record_parity(result: BenchResult) -> list[Artefact]:
-    """Puts the measured parity of every package into its sidecar.
+    """Puts the measured parity of every package into its sidecar and its model card.
 
     Raises:
-        PackageError: A sidecar is gone.
-        StorageError: A sidecar cannot be written.
+        PackageError: A package or its sidecar is gone.
+        StorageError: They cannot be written.
     """
     return [
-        update_parity(
-            package.path,
-            {
-                "measured": result.created,
-                "kewcore_version": result.kewcore_version,
-                "images": result.dataset.images,
-                "dataset_fingerprint": result.dataset.fingerprint,
-                "stand_in": result.dataset.stand_in,
-                "top1_agreement": package.parity.top1_agreement,
-                **{key: value for key, value in to_object(package.parity).items() if key != "disagreements"},
-            },
-        )
+        artefact
         for variant in result.variants
         for package in variant.packages
+        for artefact in parity_record.record_parity(
+            package.path,
+            MeasuredParity(
+                measured=result.created,
+                kewcore_version=result.kewcore_version,
+                split=result.dataset.split,
+                dataset_fingerprint=result.dataset.fingerprint,
+                stand_in=result.dataset.stand_in,
+                metrics=package.parity,
+            ),
+        )
     ]
 
 

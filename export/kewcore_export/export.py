@@ -77,6 +77,27 @@ class _Job:
     inputs_sha256: str
 
 
+@dataclass(frozen=True)
+class _Original:
+    """What all packages of a run are made from and measured by.
+
+    Attributes:
+        run: The run.
+        record: What sidecars say of it.
+        graph: Its classifier, traced.
+        float32_bytes: What its weights take in float32.
+        images: Golden inputs, uint8 `[H, W]` or `[H, W, 3]`.
+        probabilities: TensorFlow's answers to them, float32 `[N, C]`.
+    """
+
+    run: Run
+    record: RunRecord
+    graph: ClassifierGraph
+    float32_bytes: int
+    images: list[NDArray[np.uint8]]
+    probabilities: NDArray[np.float32]
+
+
 def export_run(
     run: Path,
     modes: Sequence[Mode],
@@ -167,37 +188,32 @@ def _unchanged(job: _Job) -> ExportedPackage | None:
 def _export(run: Run, record: RunRecord, jobs: list[_Job], out: Path) -> list[ExportedPackage]:
     exported: list[ExportedPackage] = []
     with ExitStack() as stack, progress(f"exporting {run.variant}", len(jobs) + 1, "steps") as advance:
-        keras_model = load_keras_model(run.model_path)
-        graph = classifier_graph(keras_model)
-        check_class_names(graph, run.class_names)
-        float32_bytes = 4 * int(keras_model.count_params())
-        images = golden_images(graph.height, graph.width, graph.channels)
-        reference = reference_probabilities(graph, images)
-        conversion = stack.enter_context(converted(graph, run.class_names, TARGETS["iOS15"]))
+        original = _original(run, record)
+        conversion = stack.enter_context(converted(original.graph, run.class_names, TARGETS["iOS15"]))
         advance(1, "converted")
         for job in jobs:
             if job.target > conversion.newest_target:
-                conversion = stack.enter_context(converted(graph, run.class_names, job.target))
-            exported.append(_write(run, record, job, conversion, graph, images, reference, float32_bytes, out))
+                conversion = stack.enter_context(converted(original.graph, run.class_names, job.target))
+            exported.append(_write(original, job, conversion, out))
             advance(1, job.mode.name)
     return exported
 
 
-def _write(
-    run: Run,
-    record: RunRecord,
-    job: _Job,
-    conversion: Conversion,
-    graph: ClassifierGraph,
-    images: list[NDArray[np.uint8]],
-    reference: NDArray[np.float32],
-    float32_bytes: int,
-    out: Path,
-) -> ExportedPackage:
+def _original(run: Run, record: RunRecord) -> _Original:
+    keras_model = load_keras_model(run.model_path)
+    graph = classifier_graph(keras_model)
+    check_class_names(graph, run.class_names)
+    images = golden_images(graph.height, graph.width, graph.channels)
+    float32_bytes = 4 * int(keras_model.count_params())
+    return _Original(run, record, graph, float32_bytes, images, reference_probabilities(graph, images))
+
+
+def _write(original: _Original, job: _Job, conversion: Conversion, out: Path) -> ExportedPackage:
+    run, graph, images = original.run, original.graph, original.images
     program = conversion.by_float_bits[job.mode.float_bits]
     colour = "greyscale" if graph.channels == 1 else "rgb"
     image = InputRecord(INPUT_NAME, graph.height, graph.width, graph.channels, colour, run.data.resize)
-    described = describe_model(program.model, run.export, record, image, run.class_names, job.mode)
+    described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode)
     plans = compress_constants(program.constants, conversion.float32, job.mode, job.target)
     compressed = {plan.constant.name: plan.compressed for plan in plans if plan.compressed is not None}
     with replacing_together(out) as staging:
@@ -214,20 +230,20 @@ def _write(
             deployment_target=job.target.name,
             kewcore_version=__version__,
             inputs_sha256=job.inputs_sha256,
-            run=record,
+            run=original.record,
             input=image,
             class_names=run.class_names,
             softmax_added=graph.softmax_added,
             files=file_hashes(package),
             golden_files=file_hashes(golden_folder(package)),
-            float32_bytes=float32_bytes,
+            float32_bytes=original.float32_bytes,
             weights=records,
-            golden=golden_cases(names, reference, package_probabilities(package, images, INPUT_NAME)),
+            golden=golden_cases(names, original.probabilities, package_probabilities(package, images, INPUT_NAME)),
             parity=None,
         )
         save_sidecar(sidecar, sidecar_path(package))
         size_bytes = describe(package).size_bytes
-        card_path(package).write_text(model_card(sidecar, run, size_bytes), encoding="utf-8")
+        card_path(package).write_text(model_card(sidecar, run.export, size_bytes), encoding="utf-8")
     return _exported(job.package, sidecar, unchanged=False)
 
 

@@ -21,6 +21,7 @@ class ClassifierGraph:
         channels: 1 for greyscale, 3 for RGB.
         classes: Number of classes.
         softmax_added: True where the model ended in logits.
+        model: The Keras model. The function holds its variables by weak references alone, so it must live as long.
     """
 
     function: Any
@@ -29,6 +30,7 @@ class ClassifierGraph:
     channels: int
     classes: int
     softmax_added: bool
+    model: Any
 
 
 def classifier_graph(model: Any) -> ClassifierGraph:
@@ -64,7 +66,7 @@ def classifier_graph(model: Any) -> ClassifierGraph:
     softmax_added = last != "Softmax"
     if softmax_added:
         function = traced(wrap=True)
-    return ClassifierGraph(function, height, width, channels, classes, softmax_added)
+    return ClassifierGraph(function, height, width, channels, classes, softmax_added, model)
 
 
 def check_class_names(graph: ClassifierGraph, class_names: tuple[str, ...]) -> None:

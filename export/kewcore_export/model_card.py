@@ -1,11 +1,22 @@
 """The model card: a Markdown page beside each package, for the person who decides whether to ship it."""
 
-from kewcore.training.run import Run
+import math
+
+from kewcore.parity.intervals import Interval, wilson
+from kewcore.recipes import ExportRecipe
+from kewcore_export.measured_parity import MeasuredParity
 from kewcore_export.sidecar import Sidecar
 
 
-def model_card(sidecar: Sidecar, run: Run, size_bytes: int) -> str:
-    """Writes the card of a package: use, data, figures, limits."""
+def model_card(sidecar: Sidecar, about: ExportRecipe, size_bytes: int, parity: MeasuredParity | None = None) -> str:
+    """Writes the card of a package as Markdown: use, data, figures, limits.
+
+    Args:
+        sidecar: What is known of the package.
+        about: What its metadata say.
+        size_bytes: Of all its files.
+        parity: What a bench measured; None before one.
+    """
     image = sidecar.input
     stand_in = (
         "\n**The training data is a stand-in**: its figures say how well the road from training to package works, "
@@ -21,7 +32,7 @@ def model_card(sidecar: Sidecar, run: Run, size_bytes: int) -> str:
     )
     return f"""# {sidecar.name}
 
-{run.export.description}
+{about.description}
 
 ## Use
 An image classifier for Core ML, {sidecar.deployment_target} or newer. Give it a {image.colour} image of
@@ -29,7 +40,7 @@ An image classifier for Core ML, {sidecar.deployment_target} or newer. Give it a
 training. It answers with `classLabel` and `classLabel_probs`, over {len(sidecar.class_names)} classes:
 {", ".join(sidecar.class_names)}.
 {softmax}
-Author: {run.export.author}. Licence: {run.export.license}. Version: {run.export.version}.
+Author: {about.author}. Licence: {about.license}. Version: {about.version}.
 
 ## Data
 Trained by the recipe `{sidecar.run.recipe}`, variant `{sidecar.run.variant}`, on the data set with fingerprint
@@ -43,13 +54,51 @@ Mode `{sidecar.mode}`: {size_bytes:,} bytes, {size_bytes / sidecar.float32_bytes
 |---|---|---|---|---|---|---|---|
 {rows}
 
-Accuracy and parity with the TensorFlow original are in `{sidecar.name}.json`, under `parity`, once `kewcore bench`
-has measured them.
+{_parity(parity) if parity else _NOT_MEASURED}
 
 ## Limits
 It gives one of its classes for every image, also for one that shows none of them. Probabilities are not calibrated.
 Figures measured off a Mac come from kewcore's own runtime, not from the Neural Engine.
 """
+
+
+_NOT_MEASURED = """Accuracy and parity with the TensorFlow original have not been measured yet: `kewcore bench` writes
+them here."""
+
+
+def _parity(parity: MeasuredParity) -> str:
+    metrics, n = parity.metrics, parity.metrics.n
+    rows = [("top-1 agreement with TensorFlow", *_share(metrics.top1_agreement, n))]
+    if (accuracy := metrics.accuracy) is not None:
+        drop = accuracy.drop_interval_pp
+        rows = [
+            ("accuracy of the TensorFlow original", *_share(accuracy.first_accuracy, n)),
+            ("accuracy of the package", *_share(accuracy.second_accuracy, n)),
+            ("drop of accuracy, percentage points", f"{accuracy.drop_pp:+.2f}", f"{drop.low:+.2f} to {drop.high:+.2f}"),
+            *rows,
+        ]
+    rows += [
+        ("largest difference of a probability", f"{metrics.max_abs_dp:.1e}", ""),
+        ("mean difference of a probability", f"{metrics.mean_abs_dp:.1e}", ""),
+        ("logit SNR", "equal" if metrics.logit_snr_db == math.inf else f"{metrics.logit_snr_db:.1f} dB", ""),
+    ]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    stand_in = " **These images are a stand-in for real photographs.**" if parity.stand_in else ""
+    return f"""Measured on {parity.measured} with kewcore {parity.kewcore_version}, on {n:,} images of the
+{parity.split} part of the data set with fingerprint `{parity.dataset_fingerprint}`,
+against TensorFlow on the CPU.{stand_in}
+
+| figure | value | 95 % interval |
+|---|---|---|
+{table}
+
+Intervals of shares are Wilson's, that of the drop is a paired bootstrap."""
+
+
+def _share(share: float, n: int) -> tuple[str, str]:
+    count = round(share * n)
+    interval: Interval = wilson(count, n)
+    return f"{count:,} of {n:,}, {100 * share:.1f} %", f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
 
 
 def _form(form: str, bits: int, granularity: str) -> str:

@@ -5,7 +5,7 @@ Reading one needs neither TensorFlow nor coremltools.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -196,15 +196,6 @@ def load_sidecar(package: Path) -> Sidecar:
 def save_sidecar(sidecar: Sidecar, path: Path) -> Artefact:
     """Writes a sidecar as JSON, whole or not at all."""
     return write_json(path, {"schema_version": SCHEMA_VERSION, **asdict(sidecar)})
-
-
-def update_parity(package: Path, parity: Mapping[str, Any]) -> Artefact:
-    """Puts measured parity figures into the sidecar of a package; nothing else changes.
-
-    Raises:
-        PackageError: The package has no readable sidecar.
-    """
-    return save_sidecar(replace(load_sidecar(package), parity=dict(parity)), sidecar_path(package))
 
 
 def _sidecar_from(value: Any) -> Sidecar:

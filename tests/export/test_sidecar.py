@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from kewcore_export.sidecar import (
     load_sidecar,
     save_sidecar,
     sidecar_path,
-    update_parity,
 )
 
 pytestmark = pytest.mark.unit
@@ -52,11 +50,6 @@ def package(tmp_path: Path) -> Path:
 
 def test_what_is_saved_is_loaded(package: Path) -> None:
     assert load_sidecar(package) == SIDECAR
-
-
-def test_parity_is_added_and_nothing_else_changes(package: Path) -> None:
-    update_parity(package, {"top1_agreement": 0.998})
-    assert load_sidecar(package) == replace(SIDECAR, parity={"top1_agreement": 0.998})
 
 
 def test_a_missing_sidecar(tmp_path: Path) -> None:
