@@ -40,7 +40,8 @@ def quickstart(
     from kewcore.data.dataset import open_dataset
     from kewcore.data.sample.make import NOTICE, make_sample_set
     from kewcore.recipes import VARIANTS, load_recipe
-    from kewcore.training.loop import Options, train_variant
+    from kewcore.training.job import Job
+    from kewcore.training.loop import Options, train_variants
     from kewcore_bench.candidates import candidate
     from kewcore_bench.run import BenchOptions, record_parity, run_bench
     from kewcore_bench.schema import to_object
@@ -58,8 +59,8 @@ def quickstart(
     dataset = open_dataset(sample.root, recipe.data)
 
     say("2 of 4: training")
-    options = Options(seed=seed, cache=cache, restart=True)
-    results = [train_variant(recipe, variant, dataset, out / "runs", options) for variant in VARIANTS]
+    jobs = [Job(recipe, variant, dataset, out / "runs" / recipe.name / variant, seed) for variant in VARIANTS]
+    results = train_variants(jobs, Options(cache=cache, restart=True))
     report_written([describe(run.path / "model.keras") for run, reused in results if not reused])
 
     say("3 of 4: export")

@@ -2,14 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kewcore.cli.options import Data, Json, Quiet, Seed, SkipBad, Verbose
-
-if TYPE_CHECKING:
-    from kewcore.training.run import Run
 
 CACHE = Path(".kewcore/cache")
 SAMPLE = Path("data/sample")
@@ -63,10 +60,12 @@ def train(
 
     from kewcore.artefacts import describe
     from kewcore.cli.output import print_json, print_table, report_written
-    from kewcore.console import say
+    from kewcore.console import say, warn
     from kewcore.data.dataset import open_dataset
     from kewcore.recipes import VARIANTS, load_recipe
-    from kewcore.training.loop import Options, train_variant
+    from kewcore.training.job import Job
+    from kewcore.training.loop import Options, train_variants
+    from kewcore.training.run import training_figures
 
     problem = load_recipe(recipe)
     schedule = problem.training
@@ -75,20 +74,23 @@ def train(
     if class_weights is not None:
         schedule = replace(schedule, class_weights=class_weights.value)
     dataset = open_dataset(data or sample_set(), problem.data, skip_bad=skip_bad)
-    problem = replace(problem, training=schedule, data=replace(problem.data, classes=dataset.class_names))
+    problem = replace(problem, training=schedule)
     if dataset.stand_in:
         say("the data is the sample set, a stand-in: its figures say nothing about real photographs")
-    options = Options(seed=seed, cache=CACHE, skip_bad=skip_bad, restart=restart)
+    if dataset.skipped:
+        warn(f"left out {len(dataset.skipped)} files of '{dataset.root}'; kewcore data info lists them")
+    options = Options(cache=CACHE, skip_bad=skip_bad, restart=restart)
     asked = [name for name in VARIANTS if variant in {VariantChoice.BOTH, name}]
-    results = [train_variant(problem, name, dataset, out, options) for name in asked]
+    jobs = [Job(problem, name, dataset, out / problem.name / name, seed) for name in asked]
+    results = train_variants(jobs, options)
     report_written([describe(run.path / "model.keras") for run, reused in results if not reused])
     if json:
-        runs = [{"path": str(run.path), "reused": reused, **_figures(run)} for run, reused in results]
-        print_json("train", {"stand_in": dataset.stand_in, "skipped": len(dataset.skipped), "runs": runs})
+        runs = [{"path": str(run.path), "reused": reused, **training_figures(run)} for run, reused in results]
+        print_json("train", {"stand_in": dataset.stand_in, "runs": runs})
         return
     rows = []
     for run, _ in results:
-        figures = _figures(run)
+        figures = training_figures(run)
         rows.append(
             [
                 run.variant,
@@ -113,17 +115,3 @@ def sample_set() -> Path:
         say(f"no --data given: making the built-in sample set in {SAMPLE}")
         make_sample_set(SAMPLE, seed=7, images=160)
     return SAMPLE
-
-
-def _figures(run: "Run") -> dict[str, float]:
-    import json
-
-    metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
-    return {
-        "best_epoch": metrics["best_epoch"],
-        "epochs": metrics["epochs"],
-        "val_accuracy": metrics["accuracy"],
-        "val_loss": metrics["loss"],
-        "wall_time_s": run.facts["wall_time_s"],
-        "peak_memory_bytes": run.facts["peak_memory_bytes"],
-    }

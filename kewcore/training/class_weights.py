@@ -28,15 +28,24 @@ def class_weights(
     Raises:
         UsageError: Unknown choice, a class without images, or a recipe that publishes no weights for these classes.
     """
-    if choice not in CHOICES:
-        raise UsageError(f"--class-weights must be one of {', '.join(CHOICES)}, got '{choice}'")
+    check_class_weights(choice, class_names, published)
     if choice == "none":
         return np.ones(len(class_names), np.float32)
     if choice == "published":
-        if missing := [name for name in class_names if name not in published]:
-            raise UsageError(f"the recipe publishes no class weights for {', '.join(missing)}")
         return np.array([published[name] for name in class_names], np.float32)
     counts = np.bincount(labels, minlength=len(class_names))
     if empty := [name for name, count in zip(class_names, counts, strict=True) if count == 0]:
         raise UsageError(f"balanced class weights need an image of every class; none of: {', '.join(empty)}")
     return (len(labels) / (len(class_names) * counts)).astype(np.float32)
+
+
+def check_class_weights(choice: str, class_names: Sequence[str], published: Mapping[str, float]) -> None:
+    """Refuses a choice that cannot be had, without a look at images; see `class_weights`.
+
+    Raises:
+        UsageError: Unknown choice, or a recipe that publishes no weights for these classes.
+    """
+    if choice not in CHOICES:
+        raise UsageError(f"class weights must be one of {', '.join(CHOICES)}, got '{choice}'")
+    if choice == "published" and (missing := [name for name in class_names if name not in published]):
+        raise UsageError(f"the recipe publishes no class weights for {', '.join(missing)}")

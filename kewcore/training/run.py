@@ -87,6 +87,27 @@ def load_run(path: Path) -> Run:
     return run
 
 
+def training_figures(run: Run) -> dict[str, float]:
+    """Returns how a run's training went: epochs, the best one and its validation figures, time and memory.
+
+    Returns:
+        `best_epoch`, `epochs`, `val_accuracy` (0…1), `val_loss` (nats), `wall_time_s`, `peak_memory_bytes`, and
+        `skipped`, the images that were left out.
+
+    Raises:
+        RunError: metrics.json or run.json is damaged.
+    """
+    path = run.path / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        figures = {key: metrics[key] for key in ("best_epoch", "epochs")}
+        figures |= {f"val_{key}": metrics[key] for key in ("accuracy", "loss")}
+        figures |= {key: run.facts[key] for key in ("wall_time_s", "peak_memory_bytes")}
+        return {key: float(value) for key, value in figures.items()} | {"skipped": int(run.facts["dataset"]["skipped"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"'{path}' is damaged: {error}", hint="train this variant again with --restart") from error
+
+
 def newest_runs(runs: Path = RUNS_FOLDER) -> list[Path]:
     """Finds the runs of the recipe that was trained last, one for each of its variants, sorted by variant.
 

@@ -42,5 +42,5 @@ def test_balanced_needs_an_image_of_every_class() -> None:
 
 
 def test_unknown_choice_names_the_choices() -> None:
-    with pytest.raises(UsageError, match="balanced, published, none, got 'heavy'"):
+    with pytest.raises(UsageError, match="class weights must be one of balanced, published, none, got 'heavy'"):
         class_weights("heavy", np.array([0]), NAMES, {})

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from kewcore.models.reference import load_keras_model
+from kewcore.training.lock import only_process
 from kewcore.training.run import load_run
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow]
@@ -152,3 +155,79 @@ def test_the_log_of_a_run_is_there(folder: Path, unbroken: list[np.ndarray]) -> 
     header, *rows = (run_folder / "history.csv").read_text().splitlines()
     assert header == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
     assert len(rows) == 4
+
+
+def test_a_second_process_is_told_of_the_first(folder: Path) -> None:
+    work = folder / "shared" / "tiny" / ".original.training"
+    with only_process(work, "training 'original'"):
+        second = run(folder, "shared")
+    assert second.returncode == 4
+    assert "error: another process is training 'original' in 'shared/tiny/.original.training'" in second.stderr
+    assert "hint: wait for it, or choose another folder with --out" in second.stderr
+    assert sorted(path.name for path in work.iterdir()) == ["lock"]
+
+
+def test_both_variants_are_checked_before_the_first_is_trained(folder: Path) -> None:
+    done = run(folder, "both", "--variant", "both")
+    assert done.returncode == 3
+    assert "has no synthetic images, which the variant 'synthetic' is trained on" in done.stderr
+    assert not (folder / "both").exists()
+
+
+def test_restart_keeps_what_has_these_settings_and_replaces_what_is_damaged(
+    folder: Path, unbroken: list[np.ndarray]
+) -> None:
+    kill_after(folder, "again", epochs=1, delay_s=0.0)
+    done = run(folder, "again", "--restart")
+    assert "original: carrying on after epoch" in done.stderr
+    assert json.loads(run(folder, "again", "--restart", "--json").stdout)["runs"][0]["reused"] is True
+    kept = folder / "again" / "tiny" / "original"
+    for name in ("metrics.json", "run.json"):
+        (kept / name).write_text("{")
+        refused = run(folder, "again")
+        assert refused.returncode == 4
+        assert f"error: 'again/tiny/original/{name}' is damaged" in refused.stderr
+        assert "hint: train this variant again with --restart" in refused.stderr
+        assert run(folder, "again", "--restart", "--epochs", "1").returncode == 0
+    checkpoint = folder / "again" / "tiny" / ".original.training" / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "checkpoint.json").write_text("[]")
+    refused = run(folder, "again", "--restart", "--seed", "3", "--epochs", "1")
+    assert refused.returncode == 0, refused.stderr
+
+
+def test_classes_in_another_order_are_another_training(folder: Path, unbroken: list[np.ndarray]) -> None:
+    (folder / "turned.toml").write_text(RECIPE.replace('["bars", "spots"]', '["spots", "bars"]'), encoding="utf-8")
+    other = run(folder, "unbroken", "--recipe", "turned.toml")
+    assert other.returncode == 4
+    assert "classes: there ['bars', 'spots'], asked for ['spots', 'bars']" in other.stderr
+
+
+def test_images_too_small_for_the_network_are_refused_at_once(folder: Path) -> None:
+    (folder / "small.toml").write_text(RECIPE.replace("height = 64", "height = 31"), encoding="utf-8")
+    done = run(folder, "small", "--recipe", "small.toml")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the network needs images of at least 32x32 pixels, got height 31, width 64")
+    assert not (folder / "small").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_training(folder: Path) -> None:
+    (folder / "wild.toml").write_text(RECIPE.replace("learning_rate = 1e-3", "learning_rate = 1e30"), encoding="utf-8")
+    done = run(folder, "wild", "--recipe", "wild.toml")
+    assert done.returncode == 4
+    assert "error: original epoch 1/4: the loss became " in done.stderr
+    assert "hint: lower the recipe's learning_rate" in done.stderr
+
+
+def test_what_was_left_out_is_counted_in_the_run(folder: Path) -> None:
+    shutil.copytree(folder / "data", folder / "worse")
+    (folder / "worse" / "bars" / "zero.png").write_bytes(b"")
+    for number in range(13):  # the test part, which is not decoded, takes 12 of each class
+        cut = folder / "worse" / "spots" / f"{number}.png"
+        cut.write_bytes(cut.read_bytes()[:1500])
+    done = run(folder, "worse-runs", "--data", "worse", "--skip-bad", "--epochs", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "warning: left out 1 files of 'worse'; kewcore data info lists them" in done.stderr
+    undecodable = [int(count) for count in re.findall(r"left out (\d+) of \d+ images that cannot be", done.stderr)]
+    assert sum(undecodable) >= 1
+    assert json.loads(done.stdout)["runs"][0]["skipped"] == 1 + sum(undecodable)
