@@ -18,7 +18,7 @@ from kewcore.artefacts import sha256_file, storage_errors, write_json
 from kewcore.console import progress, warn
 from kewcore.data.images import DECODER_VERSION, quiet_decoders, read_image
 from kewcore.data.items import Item, Skipped, listed
-from kewcore.errors import DataError
+from kewcore.errors import DataError, StorageError
 from kewcore.recipes import DataRecipe
 
 _BATCH = 64
@@ -127,17 +127,29 @@ def _cached(
 ) -> tuple[NDArray[np.uint8], dict[int, Skipped]]:
     key = _key(items, recipe_data)
     path, note = cache / f"{key}.npy", cache / f"{key}.json"
-    if not (path.is_file() and note.is_file()):
+    found = _mapped(path, note, items, recipe_data)
+    if found is None:
         _fill(path, note, items, recipe_data)
-    reasons: dict[str, str] = json.loads(note.read_text(encoding="utf-8"))["skipped"]
-    skipped = {int(index): Skipped(items[int(index)].path, reason) for index, reason in reasons.items()}
-    shape = (len(items) - len(skipped), recipe_data.height, recipe_data.width)
-    if shape[0] == 0:
-        return np.empty(shape, dtype=np.uint8), skipped
-    images = np.load(path, mmap_mode="r", allow_pickle=False)
-    if images.shape != shape or images.dtype != np.uint8:
-        raise DataError(f"cached pixels '{path}' are damaged: expected uint8 {shape}", hint="remove the file")
-    return images, skipped
+        found = _mapped(path, note, items, recipe_data)
+    if found is None:
+        raise StorageError(f"cached pixels '{path}' cannot be read back", hint="check the disk that they lie on")
+    return found
+
+
+def _mapped(
+    path: Path, note: Path, items: Sequence[Item], recipe_data: DataRecipe
+) -> tuple[NDArray[np.uint8], dict[int, Skipped]] | None:
+    """Maps pixels from the cache; None where they are missing or cut, as after a crash of the machine."""
+    try:
+        reasons = json.loads(note.read_text(encoding="utf-8"))["skipped"]
+        skipped = {int(index): Skipped(items[int(index)].path, str(reason)) for index, reason in reasons.items()}
+        shape = (len(items) - len(skipped), recipe_data.height, recipe_data.width)
+        if shape[0] == 0:
+            return np.empty(shape, dtype=np.uint8), skipped
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None
+    return (images, skipped) if images.shape == shape and images.dtype == np.uint8 else None
 
 
 def _key(items: Sequence[Item], recipe_data: DataRecipe) -> str:

@@ -84,7 +84,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             elapsed_s=float(note["elapsed_s"]),
             peak_memory_bytes=int(note["peak_memory_bytes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"checkpoint '{folder}' is damaged: {error}", hint="start this training anew with --restart"
         ) from error

@@ -74,13 +74,35 @@ def test_nothing_left(tmp_path, cached):
         load_pixels([Item(tmp_path / "a.png", 0)], RECIPE, cache=cache, skip_bad=True)
 
 
-def test_a_damaged_cache_is_named(tmp_path):
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("*.npy", cut),
+        ("*.npy", lambda file: np.save(file, np.zeros((3, 8, 8), np.uint8))),
+        ("*.npy", lambda file: file.write_bytes(b"")),
+        ("*.json", cut),
+        ("*.json", lambda file: file.write_text('{"skipped": {"99": "gone"}}')),
+        ("*.json", lambda file: file.write_text('{"skipped": []}')),
+    ],
+)
+def test_a_damaged_cache_is_made_again(tmp_path, pattern, damage):
     items, cache = items_in(tmp_path / "in"), tmp_path / "cache"
     load_pixels(items, RECIPE, cache=cache)
-    file = next(cache.glob("*.npy"))
-    np.save(file, np.zeros((3, 8, 8), np.uint8))
-    with pytest.raises(DataError, match=r"cached pixels '.*npy' are damaged: expected uint8 \(10, 8, 8\)"):
-        load_pixels(items, RECIPE, cache=cache)
+    damage(next(cache.glob(pattern)))
+    for _ in range(2):
+        np.testing.assert_array_equal(load_pixels(items, RECIPE, cache=cache).images, expected(items))
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_cache_that_does_not_keep_what_is_written_is_named(tmp_path, monkeypatch):
+    items = items_in(tmp_path / "in")
+    monkeypatch.setattr("kewcore.data.pixels.write_json", lambda *_: None)
+    with pytest.raises(StorageError, match=r"cached pixels '.*npy' cannot be read back"):
+        load_pixels(items, RECIPE, cache=tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written(tmp_path):
