@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore.errors import ExportError
 from kewcore_export.modes import Mode
 from kewcore_export.program import StoredConstant
 from kewcore_export.quantizers.blocks import block_size
 from kewcore_export.quantizers.compressed import (
     CompressedWeight,
+    StoredWeight,
     stored_bits,
 )
 from kewcore_export.quantizers.linear import quantize_linear
 from kewcore_export.quantizers.palette import quantize_palette, quantize_sparse_palette
+from kewcore_export.quantizers.rounding import round_to_fp16
 from kewcore_export.quantizers.sparse import magnitude_mask, prune
 from kewcore_export.targets import TARGETS, Target
 
@@ -40,7 +43,7 @@ class ConstantPlan:
 
     Attributes:
         constant: The constant.
-        compressed: Its compressed form; None where it stays floating point.
+        compressed: Its compressed form, or its values rounded to fp16 with care; None where they stay as converted.
         form: Form, bits and granularity in words, such as `palette, 4 bits, one a channel`.
         bits: Bits of a stored element, without scales and palettes.
         granularity: What shares a scale or palette: `tensor`, `channel`, `block of 32`.
@@ -48,7 +51,7 @@ class ConstantPlan:
     """
 
     constant: StoredConstant
-    compressed: CompressedWeight | None
+    compressed: StoredWeight | None
     form: str
     bits: int
     granularity: str
@@ -65,12 +68,28 @@ def compress_constants(
         float32: Their values before rounding to fp16.
         mode: How to store them.
         target: Deployment target; before iOS 18 palettes are shared by a whole tensor.
+
+    Raises:
+        ExportError: A value is too large for fp16, in which all modes but fp32 compute.
     """
+    if mode.float_bits == 16:
+        for constant in constants:
+            _check_range(constant, float32[constant.name], mode)
     weights = [constant for constant in constants if constant.channel_axis is not None]
     protected = _protected(weights) if mode.bits < 8 or mode.sparsity else frozenset()
     return tuple(
         _plan(constant, float32[constant.name], mode, target, constant.name in protected) for constant in constants
     )
+
+
+def _check_range(constant: StoredConstant, weight: NDArray[np.float32], mode: Mode) -> None:
+    largest = float(np.abs(weight).max(initial=0))
+    if largest > float(np.finfo(np.float16).max):
+        raise ExportError(
+            f"weight '{constant.name}' {list(weight.shape)} holds {largest:g}, but mode {mode.name} computes in fp16, "
+            f"which ends at {np.finfo(np.float16).max:g}",
+            hint="export this run as fp32",
+        )
 
 
 def _protected(weights: list[StoredConstant]) -> frozenset[str]:
@@ -89,7 +108,9 @@ def _plan(
 ) -> ConstantPlan:
     as_float = ConstantPlan(constant, None, "float", mode.float_bits, "tensor", "")
     if mode.form == "float":
-        return as_float
+        if constant.channel_axis is None or mode.float_bits == 32:
+            return as_float
+        return replace(as_float, compressed=round_to_fp16(weight, constant.channel_axis))
     if constant.channel_axis is None:
         return replace(as_float, reason=f"{constant.parameter} of {constant.op_type}: not a weight")
     if protected:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore_export.constexpr import add_constexpr, decompressed, parameters_of
-from kewcore_export.quantizers.compressed import CompressedWeight
+from kewcore_export.quantizers.compressed import RoundedWeight, StoredWeight
 from kewcore_export.targets import Target
 from kewcore_export.tensor_values import element_name, read_tensor, shape_of
 from kewcore_export.weights_file import WeightsWriter, read_entry
@@ -123,14 +123,14 @@ def read_constants(model: Any, weights: Path) -> dict[str, NDArray[Any]]:
 
 
 def with_weights(
-    model: Any, source: Path, compressed: Mapping[str, CompressedWeight], target: Target, weights: WeightsWriter
+    model: Any, source: Path, compressed: Mapping[str, StoredWeight], target: Target, weights: WeightsWriter
 ) -> Any:
     """Copies a program, with some of its constants compressed, for a deployment target.
 
     Args:
         model: Protobuf `Model` with uncompressed constants.
         source: Its weights file.
-        compressed: Compressed forms by the name of the constant; the others are copied.
+        compressed: Compressed forms, and values rounded with care, by the name of the constant; the others are copied.
         target: Deployment target of the copy.
         weights: Where the arrays of the copy go.
 
@@ -149,14 +149,16 @@ def with_weights(
     block.outputs.extend(original.outputs)
     for operation in original.operations:
         name = operation.outputs[0].name if operation.outputs else ""
-        if name in compressed:
-            add_constexpr(block, name, compressed[name], target, weights)
+        form = compressed.get(name)
+        if form is not None and not isinstance(form, RoundedWeight):
+            add_constexpr(block, name, form, target, weights)
             continue
         new = block.operations.add()
         new.CopyFrom(operation)
         if operation.type == "const" and operation.attributes["val"].WhichOneof("value") == "blobFileValue":
             element, array = read_entry(source, operation.attributes["val"].blobFileValue.offset)
-            new.attributes["val"].blobFileValue.offset = weights.add(array, element)
+            values = array if form is None else form.values
+            new.attributes["val"].blobFileValue.offset = weights.add(values, element)
     return copy
 
 

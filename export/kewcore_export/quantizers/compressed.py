@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class RoundedWeight:
+    """Values that stay floating point, rounded with care; see `kewcore_export.quantizers.rounding`.
+
+    Attributes:
+        values: fp16, the weight's shape.
+    """
+
+    values: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
 class LinearWeight:
     """`scale * values`, symmetric: no offset.
 
@@ -71,11 +82,14 @@ class SparsePaletteWeight:
 
 
 CompressedWeight = LinearWeight | PaletteWeight | SparseWeight | SparsePaletteWeight
+StoredWeight = RoundedWeight | CompressedWeight
 
 
-def stored_bits(weight: CompressedWeight) -> int:
-    """Counts the bits that a compressed weight takes in a weights file, without padding."""
+def stored_bits(weight: StoredWeight) -> int:
+    """Counts the bits that a weight takes in a weights file, without padding."""
     match weight:
+        case RoundedWeight(values):
+            return values.size * 16
         case LinearWeight(values, scale, bits):
             return values.size * bits + scale.size * 16
         case PaletteWeight(indices, palette, bits):
