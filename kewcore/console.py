@@ -20,6 +20,7 @@ Verbosity = Literal["quiet", "normal", "verbose"]
 @dataclass
 class _Settings:
     verbosity: Verbosity = "normal"
+    showing_progress: bool = False
 
 
 _settings = _Settings()
@@ -58,6 +59,8 @@ def warn(message: str) -> None:
 def progress(label: str, total: int, unit: str = "images") -> Iterator[Callable[..., None]]:
     """Shows progress on stderr with time left: a bar on a terminal, a line every ten seconds elsewhere.
 
+    Inside another progress it shows nothing: what the outer one counts is what the user waits for.
+
     Args:
         label: What is being done, such as `decoding`.
         total: How many steps there are.
@@ -66,13 +69,18 @@ def progress(label: str, total: int, unit: str = "images") -> Iterator[Callable[
     Yields:
         `advance(steps=1, note="")`: call it after each step; `note` is shown behind the bar (a loss, a file name).
     """
-    if _settings.verbosity == "quiet":
+    if _settings.verbosity == "quiet" or _settings.showing_progress:
         yield lambda steps=1, note="": None
-    elif sys.stderr.isatty():
-        with _bar(label, total, unit) as advance:
-            yield advance
-    else:
-        yield _plain_lines(label, total, unit)
+        return
+    _settings.showing_progress = True
+    try:
+        if sys.stderr.isatty():
+            with _bar(label, total, unit) as advance:
+                yield advance
+        else:
+            yield _plain_lines(label, total, unit)
+    finally:
+        _settings.showing_progress = False
 
 
 @contextmanager

@@ -70,6 +70,16 @@ def test_off_a_terminal_it_is_one_plain_line(capsys: pytest.CaptureFixture[str])
     assert re.fullmatch(r"decoding: 2/2 images, 0\.\d s  \[x\]\n", written.err)
 
 
+def test_inside_another_progress_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        with console.progress("classifying", 2) as advance:
+            for _ in range(2):
+                with console.progress("decoding", 1) as inner:
+                    inner()
+                advance()
+    assert re.fullmatch(r"(classifying: 2/2 images, 0\.\d s\n){2}", capsys.readouterr().err)
+
+
 def test_quiet_says_nothing_but_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     console.set_verbosity("quiet")
     try:

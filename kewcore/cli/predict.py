@@ -63,6 +63,7 @@ def predict(
         say(f"predicting with {chosen}")
     subject = find_subject(chosen)
     classifier = load_classifier(subject, executor.value)
+    top = min(top, len(classifier.class_names))
     predictions, skipped = _predictions(paths, classifier, subject.source.data, top, skip_bad=skip_bad)
     for reason in skipped:
         say(f"left out {reason}")
@@ -127,24 +128,45 @@ def _newest_model() -> Path:
 def _predictions(
     paths: Sequence[Path], classifier: "Classifier", data: "DataRecipe", top: int, *, skip_bad: bool
 ) -> tuple[list[Prediction], list[str]]:
-    """Decodes and classifies images a batch at a time, so that memory does not grow with their number."""
-    from kewcore.data.items import Item
-    from kewcore.data.pixels import load_pixels
+    """Decodes and classifies images a batch at a time, so that memory does not grow with their number.
+
+    Once an image is bad that must not be, the others are only decoded, to list every one that is bad.
+    """
+    import numpy as np
+
+    from kewcore.console import progress
+    from kewcore.data.items import Item, Skipped, listed
+    from kewcore.data.pixels import decoded
     from kewcore.errors import DataError
 
     predictions: list[Prediction] = []
     skipped: list[str] = []
-    for start in range(0, len(paths), _BATCH):
-        items = [Item(path, 0) for path in paths[start : start + _BATCH]]
-        pixels = load_pixels(items, data, skip_bad=skip_bad)
-        skipped += [f"{one.path}: {one.reason}" for one in pixels.skipped]
-        for item, row in zip(pixels.items, classifier.probabilities(pixels.images), strict=True):
-            order = row.argsort(kind="stable")[::-1][:top]
-            answers = tuple((classifier.class_names[i], float(row[i])) for i in order)
-            predictions.append(Prediction(item.path, answers))
+    with progress("classifying", len(paths)) as advance:
+        for start in range(0, len(paths), _BATCH):
+            batch = paths[start : start + _BATCH]
+            images = list(decoded([Item(path, 0) for path in batch], data))
+            skipped += [f"{one.path}: {one.reason}" for one in images if isinstance(one, Skipped)]
+            readable = [(p, one) for p, one in zip(batch, images, strict=True) if not isinstance(one, Skipped)]
+            if readable and (skip_bad or not skipped):
+                answers = classifier.probabilities(np.stack([pixels for _, pixels in readable]))
+                predictions += [
+                    _best(path, row.tolist(), classifier.class_names, top)
+                    for (path, _), row in zip(readable, answers, strict=True)
+                ]
+            advance(len(batch))
+    if skipped and not skip_bad:
+        raise DataError(
+            f"{len(skipped)} of {len(paths)} images cannot be decoded:{listed(skipped)}",
+            hint="repair or remove them, or leave them out with --skip-bad",
+        )
     if not predictions:
-        raise DataError("no image could be read")
+        raise DataError(f"no image could be read:{listed(skipped)}")
     return predictions, skipped
+
+
+def _best(path: Path, probabilities: list[float], class_names: Sequence[str], top: int) -> Prediction:
+    ranked = sorted(zip(class_names, probabilities, strict=True), key=lambda pair: -pair[1])
+    return Prediction(path, tuple(ranked[:top]))
 
 
 def _print_csv(predictions: Sequence[Prediction]) -> None:

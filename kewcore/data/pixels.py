@@ -93,8 +93,16 @@ def _with_hashes(items: Sequence[Item]) -> list[Item]:
         return list(pool.map(hashed, items))
 
 
-def _decoded(items: Sequence[Item], recipe_data: DataRecipe) -> Iterator[NDArray[np.uint8] | Skipped]:
-    """Decodes in order, a batch at a time, so that only a batch is ever held."""
+def decoded(items: Sequence[Item], recipe_data: DataRecipe) -> Iterator[NDArray[np.uint8] | Skipped]:
+    """Decodes in order and in parallel, a batch at a time, so that only a batch is ever held.
+
+    Args:
+        items: The files; their labels do not matter.
+        recipe_data: Size and resize policy.
+
+    Yields:
+        For each item its pixels, uint8 `[H, W]`, or why it cannot be decoded.
+    """
 
     def decode(item: Item) -> NDArray[np.uint8] | Skipped:
         try:
@@ -113,7 +121,7 @@ def _in_memory(items: Sequence[Item], recipe_data: DataRecipe) -> tuple[NDArray[
     images = np.empty((len(items), recipe_data.height, recipe_data.width), dtype=np.uint8)
     skipped: dict[int, Skipped] = {}
     row = 0
-    for index, one in enumerate(_decoded(items, recipe_data)):
+    for index, one in enumerate(decoded(items, recipe_data)):
         if isinstance(one, Skipped):
             skipped[index] = one
         else:
@@ -171,7 +179,7 @@ def _fill(path: Path, note: Path, items: Sequence[Item], recipe_data: DataRecipe
         try:
             with os.fdopen(handle, "wb") as stream:
                 _write_header(stream, len(items), recipe_data)
-                for index, one in enumerate(_decoded(items, recipe_data)):
+                for index, one in enumerate(decoded(items, recipe_data)):
                     if isinstance(one, Skipped):
                         skipped[str(index)] = one.reason
                     else:

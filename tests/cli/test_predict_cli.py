@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,35 @@ def test_an_image_that_cannot_be_read_stops_it_or_is_left_out(folder: Path) -> N
     assert left_out.returncode == 0
     assert len(rows(left_out.stdout)) == 1
     assert "left out broken.png: " in left_out.stderr
+
+
+def test_every_bad_image_is_listed_however_many_batches_there_are(folder: Path) -> None:
+    (folder / "many").mkdir()
+    for number in range(70):
+        (folder / "many" / f"{number:02}.png").write_bytes(b"")
+    shutil.copy(folder / "data" / "test" / "grey" / "0.png", folder / "many" / "good.png")
+    stopped = predict(folder, "many")
+    assert stopped.returncode == 3
+    assert "error: 70 of 71 images cannot be decoded:" in stopped.stderr
+    assert all(f"\n  many/{number:02}.png: the file is empty" in stopped.stderr for number in range(70))
+    left_out = predict(folder, "many", "--skip-bad", "--json", "--top", "99")
+    assert left_out.returncode == 0, left_out.stderr
+    found = json.loads(left_out.stdout)
+    assert [one["image"] for one in found["predictions"]] == ["many/good.png"]
+    assert sorted(one["label"] for one in found["predictions"][0]["answers"]) == sorted(CLASS_NAMES)
+    assert len(found["skipped"]) == 70
+    (folder / "many" / "good.png").unlink()
+    nothing = predict(folder, "many", "--skip-bad")
+    assert nothing.returncode == 3
+    assert "error: no image could be read:\n  many/00.png: the file is empty" in nothing.stderr
+
+
+def test_file_names_need_not_be_utf_8(folder: Path) -> None:
+    name = b"f\xfcr.png"
+    shutil.copy(folder / "data" / "test" / "grey" / "0.png", os.fsencode(folder) + b"/" + name)
+    done = subprocess.run([KEWCORE, "predict", "--csv"], cwd=folder, input=name, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].startswith(b"f\\udcfcr.png,1,")
 
 
 @pytest.mark.parametrize(
