@@ -1,6 +1,6 @@
 """Gates: bounds that a package must keep, from a TOML file, and the verdict on each."""
 
-import math
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -69,7 +69,7 @@ def load_gates(path: Path) -> Gates:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read gates '{path}': {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # Not TOML, not UTF-8, or numbers and nesting beyond all measure.
         raise UsageError(f"gates '{path}' are not valid TOML: {error}") from error
     known = [one.name for one in fields(Gates)]
     hint = f"a file holds one table, [gates], with any of {', '.join(known)}"
@@ -87,7 +87,7 @@ def judge(gates: Gates, result: BenchResult) -> tuple[Verdict, ...]:
     """Holds every package against every gate that is set.
 
     Raises:
-        UsageError: A latency gate is set and latency was not measured.
+        UsageError: A gate is set on a figure that was not measured.
     """
     return tuple(
         _verdict(package, one.name, threshold)
@@ -122,8 +122,8 @@ def _check(path: Path, key: str, value: Any, hint: str) -> None:
     words, holds = _RANGES[key]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f"gates '{path}': '{key}' must be a number {words}, got {value!r}")
-    if not math.isfinite(value) or not holds(value):
-        raise UsageError(f"gates '{path}': '{key}' must be {words}, got {value!r}")
+    if not abs(value) <= sys.float_info.max or not holds(value):
+        raise UsageError(f"gates '{path}': '{key}' must be {words}, got {value!r:.40}")
 
 
 def _verdict(package: PackageResult, gate: str, threshold: float) -> Verdict:

@@ -123,7 +123,8 @@ def _serialised(
 def _unrounded(half: ConvertedProgram, full: ConvertedProgram) -> dict[str, NDArray[np.float32]]:
     # The two programs name constants differently, but the same constant rounds to the same bytes.
     exact = {name: array.astype(np.float32) for name, array in read_constants(full.model, full.weights).items()}
-    by_rounded = {(array.shape, array.astype(np.float16).tobytes()): array for array in exact.values()}
+    with np.errstate(over="ignore"):  # What fp16 cannot hold becomes infinite there as well; see `check_range`.
+        by_rounded = {(array.shape, array.astype(np.float16).tobytes()): array for array in exact.values()}
     rounded = read_constants(half.model, half.weights)
     return exact | {
         name: by_rounded.get((array.shape, array.tobytes()), array.astype(np.float32))

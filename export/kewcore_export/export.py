@@ -27,8 +27,8 @@ from kewcore_export.golden import (
     reference_probabilities,
     write_golden,
 )
-from kewcore_export.keras_graph import ClassifierGraph, check_class_names, classifier_graph
-from kewcore_export.measured_weights import measured_weights
+from kewcore_export.keras_graph import ClassifierGraph, check_class_names, check_finite, classifier_graph
+from kewcore_export.measured_weights import check_range, measured_weights
 from kewcore_export.metadata import describe_model
 from kewcore_export.model_card import model_card
 from kewcore_export.modes import Mode
@@ -120,7 +120,7 @@ def export_run(
 
     Raises:
         RunError: The run is missing or damaged.
-        ExportError: A mode does not work for the target or for this model's weights.
+        ExportError: A mode does not work for the target or for this model's weights; or these are no numbers.
         UnsupportedError: The model cannot be converted.
         StorageError: The packages cannot be written; those before are complete.
     """
@@ -201,6 +201,7 @@ def _export(run: Run, record: RunRecord, jobs: list[_Job], out: Path) -> list[Ex
 
 def _original(run: Run, record: RunRecord) -> _Original:
     keras_model = load_keras_model(run.model_path)
+    check_finite(keras_model)
     graph = classifier_graph(keras_model)
     check_class_names(graph, run.class_names)
     images = golden_images(graph.height, graph.width, graph.channels)
@@ -214,6 +215,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, out: Path) ->
     colour = "greyscale" if graph.channels == 1 else "rgb"
     image = InputRecord(INPUT_NAME, graph.height, graph.width, graph.channels, colour, run.data.resize)
     described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode)
+    check_range(program.constants, conversion.float32, job.mode)
     plans = compress_constants(program.constants, conversion.float32, job.mode, job.target)
     compressed = {plan.constant.name: plan.compressed for plan in plans if plan.compressed is not None}
     with replacing_together(out) as staging:
@@ -238,7 +240,9 @@ def _write(original: _Original, job: _Job, conversion: Conversion, out: Path) ->
             golden_files=file_hashes(golden_folder(package)),
             float32_bytes=original.float32_bytes,
             weights=records,
-            golden=golden_cases(names, original.probabilities, package_probabilities(package, images, INPUT_NAME)),
+            golden=golden_cases(
+                names, original.probabilities, package_probabilities(package, images, INPUT_NAME, run.class_names)
+            ),
             parity=None,
         )
         save_sidecar(sidecar, sidecar_path(package))

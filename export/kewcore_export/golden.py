@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from kewcore.errors import PackageError
 from kewcore.models.tensorflow import import_tensorflow
 from kewcore.runtime import load
 from kewcore_export.keras_graph import ClassifierGraph
 from kewcore_export.sidecar import GoldenCase
 
 GOLDEN_CASES = 4
+PROBABILITIES_OUTPUT = "classLabel_probs"
+"""As coremltools names the probabilities of a classifier."""
 _SEED = 20240229
 
 
@@ -64,19 +67,25 @@ def reference_probabilities(graph: ClassifierGraph, images: list[NDArray[np.uint
     return np.concatenate(rows)
 
 
-def package_probabilities(package: Path, images: list[NDArray[np.uint8]], image_input: str) -> NDArray[np.float32]:
+def package_probabilities(
+    package: Path, images: list[NDArray[np.uint8]], image_input: str, class_names: tuple[str, ...]
+) -> NDArray[np.float32]:
     """Asks a package, through kewcore's runtime; loading it verifies the whole program first.
 
     Returns:
-        float32 `[N, C]` in the order of the package's labels.
+        float32 `[N, C]` in the order of the labels.
 
     Raises:
-        PackageError: The package is malformed.
+        PackageError: The package is malformed, has other labels, or gives no probabilities.
     """
     model = load(package)
     labels = model.class_labels or ()
+    if tuple(map(str, labels)) != class_names:
+        raise PackageError(f"the package has the labels {', '.join(map(str, labels))}, not {', '.join(class_names)}")
+    if PROBABILITIES_OUTPUT not in {feature.name for feature in model.outputs}:
+        raise PackageError(f"the package has no output '{PROBABILITIES_OUTPUT}'")
     answers = [model.predict({image_input: image}) for image in images]
-    return np.array([[answer["classLabel_probs"][label] for label in labels] for answer in answers], np.float32)
+    return np.array([[answer[PROBABILITIES_OUTPUT][label] for label in labels] for answer in answers], np.float32)
 
 
 def golden_cases(

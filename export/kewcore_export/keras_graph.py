@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kewcore.errors import ExportError, UnsupportedError
 from kewcore.models.tensorflow import import_tensorflow
 
@@ -79,6 +81,21 @@ def check_class_names(graph: ClassifierGraph, class_names: tuple[str, ...]) -> N
         raise ExportError(f"the model has {graph.classes} outputs, but the run names {len(class_names)} classes")
     if len(set(class_names)) != len(class_names):
         raise ExportError(f"class names must differ from each other, got {', '.join(class_names)}")
+
+
+def check_finite(model: Any) -> None:
+    """Makes sure that a trained Keras model holds numbers alone.
+
+    Raises:
+        ExportError: A weight holds NaN or infinity, as a training that diverged leaves them.
+    """
+    for variable in model.weights:
+        values = np.asarray(variable)
+        if np.issubdtype(values.dtype, np.floating) and (count := int((~np.isfinite(values)).sum())):
+            raise ExportError(
+                f"weight '{variable.path}' {list(values.shape)} holds {count} values that are NaN or infinite",
+                hint="the training has diverged: look at its history.csv, and train again at a lower learning rate",
+            )
 
 
 def _image_shape(model: Any) -> tuple[int, int, int]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from kewcore.errors import ExportError
 from kewcore_export.compression import ConstantPlan
 from kewcore_export.modes import Mode
-from kewcore_export.program import read_constants
+from kewcore_export.program import StoredConstant, read_constants
 from kewcore_export.quantizers.compressed import stored_bits
+from kewcore_export.quantizers.sparse import magnitude_mask
 from kewcore_export.sidecar import WeightRecord
 
 # Least signal-to-noise ratio in dB by bits of a linear or palette weight. Lloyd-Max quantisation of Gaussian values
@@ -19,6 +20,29 @@ from kewcore_export.sidecar import WeightRecord
 # distortion", IRE Trans. Inf. Theory 6(1), 1960); heavy tails cost a few dB, per-tensor scales more. What falls below
 # these floors is not coarse, it is broken.
 SNR_FLOORS_DB = {1: 1.0, 2: 3.0, 3: 6.0, 4: 10.0, 6: 18.0, 8: 20.0, 16: 40.0, 32: 100.0}
+
+
+def check_range(constants: tuple[StoredConstant, ...], float32: Mapping[str, NDArray[np.float32]], mode: Mode) -> None:
+    """Makes sure that a program's constants can be held in fp16, in which all modes but fp32 compute.
+
+    Args:
+        constants: Of the program.
+        float32: Their values before any rounding.
+        mode: The mode to export in.
+
+    Raises:
+        ExportError: A value is too large.
+    """
+    limit = 65504.0  # Largest finite number of IEEE 754 binary16.
+    for constant in constants if mode.float_bits == 16 else ():
+        values = float32[constant.name]
+        largest = float(np.abs(values).max(initial=0))
+        if largest > limit:
+            raise ExportError(
+                f"weight '{constant.name}' {list(values.shape)} holds {largest:g}, but mode {mode.name} computes in "
+                f"fp16, which ends at {limit:g}",
+                hint="export this run as fp32",
+            )
 
 
 def measured_weights(
@@ -38,7 +62,8 @@ def measured_weights(
         mode: The mode it was written in.
 
     Raises:
-        ExportError: A weight came back with less signal than the floor of its form, or less sparse than asked.
+        ExportError: A weight came back with less signal than the floor of its form (of a pruned one: in the values that
+            were to stay), or less sparse than asked.
     """
     stored = read_constants(model, weights)
     return tuple(_measured(plan, float32[plan.constant.name], stored[plan.constant.name], mode) for plan in plans)
@@ -58,9 +83,12 @@ def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArra
     ratio_db = snr_db(reference, stored)
     sparsity = float(np.mean(stored == 0))
     pruned = plan.form in ("sparse", "sparse-palette")
-    if not pruned and ratio_db is not None and ratio_db < SNR_FLOORS_DB[plan.bits]:
+    # What pruning takes away is wanted; what it was to leave must still be there.
+    stays = magnitude_mask(reference, mode.sparsity) if pruned else np.ones(reference.shape, bool)
+    kept_db = snr_db(reference[stays], stored[stays])
+    if kept_db is not None and not kept_db >= SNR_FLOORS_DB[plan.bits]:
         raise ExportError(
-            f"weight '{name}' {list(reference.shape)} keeps only {ratio_db:.1f} dB of signal in mode {mode.name}, "
+            f"weight '{name}' {list(reference.shape)} keeps only {kept_db:.1f} dB of signal in mode {mode.name}, "
             f"less than the {SNR_FLOORS_DB[plan.bits]:.0f} dB of a usable {plan.bits}-bit {plan.form} weight",
             hint="its values may be too small or too widely spread for the mode; export this run with more bits",
         )

@@ -4,6 +4,7 @@ Reading one needs neither TensorFlow nor coremltools.
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -178,13 +179,13 @@ def load_sidecar(package: Path) -> Sidecar:
     path = sidecar_path(package)
     finish_interrupted(path.parent)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise PackageError(
             f"package '{package}' has no sidecar '{path.name}'",
             hint="only packages that kewcore exported have one; write it again with `kewcore export`",
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PackageError(f"sidecar '{path}' cannot be read: {error}") from error
     try:
         return _sidecar_from(value)
@@ -253,7 +254,11 @@ def _checked(kind: str, name: str, annotation: str, value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def _golden(value: Any) -> GoldenCase:

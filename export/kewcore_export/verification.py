@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kewcore.errors import PackageError
+from kewcore.errors import PackageError, UnsupportedError, UsageError
 from kewcore_export.golden import package_probabilities
 from kewcore_export.sidecar import PACKAGE_SUFFIX, Sidecar, file_hashes, golden_folder, load_sidecar
 from kewcore_export.transaction import finish_interrupted
@@ -60,9 +60,9 @@ def verify_package(package: Path) -> Verification:
         return Verification(package, files, 0, None, problems)
     try:
         difference = _golden_difference(package, sidecar)
-    except PackageError as error:
+    except (PackageError, UnsupportedError, UsageError) as error:
         return Verification(package, files, 0, None, (error.message,))
-    if difference > GOLDEN_TOLERANCE:
+    if not difference <= GOLDEN_TOLERANCE:  # NaN is no answer either.
         problems = (f"golden probabilities differ by {difference:.2g}, more than {GOLDEN_TOLERANCE:g}",)
     return Verification(package, files, len(sidecar.golden), difference, problems)
 
@@ -97,10 +97,11 @@ def _golden_difference(package: Path, sidecar: Sidecar) -> float:
         try:
             with Image.open(golden_folder(package) / case.image) as image:
                 images.append(np.asarray(image))
-        except OSError as error:
+        except (OSError, Image.DecompressionBombError) as error:
             raise PackageError(f"golden image '{case.image}' cannot be read: {error}") from error
-    recorded = np.array([case.package for case in sidecar.golden], np.float32)
-    computed = package_probabilities(package, images, sidecar.input.name)
-    if computed.shape != recorded.shape:
+    computed = package_probabilities(package, images, sidecar.input.name, sidecar.class_names)
+    counts = {len(case.package) for case in sidecar.golden}
+    if counts != {computed.shape[1]}:
         raise PackageError(f"the package gives {computed.shape[1]} probabilities, the sidecar records another number")
+    recorded = np.array([case.package for case in sidecar.golden], np.float32)
     return float(np.abs(computed - recorded).max())

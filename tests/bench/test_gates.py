@@ -40,6 +40,11 @@ def test_every_gate_is_read(tmp_path: Path) -> None:
         ("[gates]\nmax_latency_ratio = 0\n", "'max_latency_ratio' must be above 0, got 0"),
         ("[gates]\nmax_latency_ratio = inf\n", "'max_latency_ratio' must be above 0, got inf"),
         ("[gates]\nmax_size_mb = -2.5\n", r"'max_size_mb' must be above 0 \(megabytes\), got -2.5"),
+        (f"[gates]\nmax_size_mb = 1{'0' * 400}\n", r"must be above 0 \(megabytes\), got 10000"),
+        (f"[gates]\nmax_size_mb = 1{'0' * 5000}\n", "are not valid TOML: Exceeds the limit"),
+        (f"[gates]\nmax_size_mb = {'[' * 100_000}\n", "are not valid TOML"),
+        ("[[gates]]\nmax_size_mb = 1\n", "hold no gate"),
+        ("[gates.more]\nmax_size_mb = 1\n", "unknown key 'more'"),
         ("[gates\n", "are not valid TOML"),
     ],
 )

@@ -158,3 +158,30 @@ def test_an_operation_without_counterpart_is_named() -> None:
         converted(classifier_graph(model), CLASS_NAMES, TARGETS["iOS15"]),
     ):
         pass
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(value: float, run_of: Callable[..., Path]) -> None:
+    model = small_network()
+    weights = model.get_weights()
+    weights[4][:2, 0] = value
+    model.set_weights(weights)
+    run = run_of(model)
+    with pytest.raises(
+        ExportError, match=r"weight '.*dense.*/kernel' \[630, 96\] holds 2 values that are NaN or"
+    ) as caught:
+        exported(run, "int8")
+    assert "the training has diverged" in str(caught.value.hint)
+    assert list((run.parent / "packages").glob("*")) == []
+
+
+def test_weights_beyond_fp16_need_fp32(run_of: Callable[..., Path]) -> None:
+    model = small_network()
+    weights = model.get_weights()
+    weights[4][0, 0] = 1e6
+    model.set_weights(weights)
+    run = run_of(model)
+    for mode in ("fp16", "int8"):
+        with pytest.raises(ExportError, match=f"holds 1e\\+06, but mode {mode} computes in fp16, which ends at 65504"):
+            exported(run, mode)
+    assert exported(run, "fp32").sidecar.weights[4].snr_db is None

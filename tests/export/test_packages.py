@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,36 +178,59 @@ def test_a_target_that_a_mode_cannot_serve_is_refused(small_run: Path, tmp_path:
 
 
 def test_damage_is_found_and_named(packages: dict[str, Any], tmp_path: Path) -> None:
-    import shutil
-
-    source = packages["palette-4"].path
-    for path in (source, source.with_suffix(".json"), golden_folder(source)):
-        (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / path.name)
-    package = tmp_path / source.name
+    package = copied(packages["palette-4"].path, tmp_path)
     weights = package / "Data/com.apple.CoreML/weights/weight.bin"
     content = bytearray(weights.read_bytes())
     content[2000] ^= 1
     weights.write_bytes(bytes(content))
     (package / "extra").write_text("x")
-    (tmp_path / f"{source.stem}.golden" / "golden-0.png").unlink()
+    (golden_folder(package) / "golden-0.png").unlink()
     problems = verify_package(package).problems
     assert problems[0] == "extra was not exported"
     assert problems[1].startswith("Data/com.apple.CoreML/weights/weight.bin has changed: sha256 ")
     assert problems[2] == "KewCNN-original-palette-4.golden/golden-0.png is missing"
 
 
-def test_golden_answers_are_compared(packages: dict[str, Any], tmp_path: Path) -> None:
-    import shutil
+def copied(package: Path, folder: Path) -> Path:
+    """Copies a package with its sidecar and golden cases."""
+    for path in (package, package.with_suffix(".json"), golden_folder(package)):
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, folder / path.name)
+    return folder / package.name
 
-    source = packages["fp16"].path
-    for path in (source, source.with_suffix(".json"), golden_folder(source)):
-        (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / path.name)
-    sidecar = tmp_path / f"{source.stem}.json"
-    value = json.loads(sidecar.read_text())
+
+def change_class_name(value: dict[str, Any]) -> None:
+    value["class_names"][0] = "bud"
+
+
+def change_answer(value: dict[str, Any]) -> None:
     value["golden"][0]["package"][0] += 0.01
-    sidecar.write_text(json.dumps(value))
-    (problem,) = verify_package(tmp_path / source.name).problems
-    assert problem == "golden probabilities differ by 0.01, more than 0.002"
+
+
+def drop_answer(value: dict[str, Any]) -> None:
+    del value["golden"][1]["package"][0]
+
+
+def rename_input(value: dict[str, Any]) -> None:
+    value["input"]["name"] = "photo"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (change_answer, "golden probabilities differ by 0.01, more than 0.002"),
+        (drop_answer, "the package gives 3 probabilities, the sidecar records another number"),
+        (change_class_name, "the package has the labels leaf, root, seed, not bud, root, seed"),
+        (rename_input, "no input is called 'photo'; inputs: 'image' (image GRAYSCALE 40x36)"),
+    ],
+)
+def test_the_program_is_held_against_its_sidecar(
+    change: Callable[[dict[str, Any]], None], problem: str, packages: dict[str, Any], tmp_path: Path
+) -> None:
+    package = copied(packages["fp16"].path, tmp_path)
+    value = json.loads(package.with_suffix(".json").read_text())
+    change(value)
+    package.with_suffix(".json").write_text(json.dumps(value))
+    assert verify_package(package).problems == (problem,)
 
 
 def test_a_newer_target_gets_one_palette_a_channel_and_less_noise(

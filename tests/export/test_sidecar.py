@@ -66,6 +66,7 @@ def test_a_missing_sidecar(tmp_path: Path) -> None:
         (("input", "height"), True, "InputRecord.height must be of type int, got True"),
         (("weights", 0, "shape"), ["a"], "WeightRecord.shape must be a list of whole numbers, got ['a']"),
         (("weights", 0, "snr_db"), "high", "WeightRecord.snr_db must be a number, got 'high'"),
+        (("golden", 0, "package"), [10**400], f"golden.package must be a list of numbers, got [1{'0' * 400}]"),
         (("golden", 0, "package"), [None], "golden.package must be a list of numbers, got [None]"),
         (("golden", 0, "image"), "../x.png", "golden image '../x.png' must be a file name without folders"),
         (("files",), {"a": 1}, "'files' must hold SHA-256 digests"),
@@ -85,6 +86,17 @@ def test_damage_is_named(package: Path, path: tuple[Any, ...], value: Any, messa
         load_sidecar(package)
     assert caught.value.message == message
     assert caught.value.__notes__ == [f"in sidecar '{sidecar_path(package)}'"]
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_does_not_know_is_no_probability(package: Path, text: str) -> None:
+    content = sidecar_path(package).read_text()
+    sidecar_path(package).write_text(content.replace("0.26", text))
+    with pytest.raises(PackageError, match=rf"int8\.json' cannot be read: {text} is no number in JSON"):
+        load_sidecar(package)
+    sidecar_path(package).write_text(content.replace("0.26", "1e999"))
+    with pytest.raises(PackageError, match=r"golden\.package must be a list of numbers, got \[inf, 0\.74\]"):
+        load_sidecar(package)
 
 
 _JSON = st.recursive(
