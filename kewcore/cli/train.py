@@ -20,7 +20,7 @@ class VariantChoice(StrEnum):
     BOTH = "both"
 
 
-class ClassWeights(StrEnum):
+class ClassWeightsChoice(StrEnum):
     """What `--class-weights` takes; see kewcore.training.class_weights."""
 
     BALANCED = "balanced"
@@ -37,7 +37,7 @@ def train(
         int | None, typer.Option("--epochs", min=1, help="Most epochs.", show_default="the recipe's")
     ] = None,
     class_weights: Annotated[
-        ClassWeights | None,
+        ClassWeightsChoice | None,
         typer.Option("--class-weights", help="For the variant original.", show_default="the recipe's, balanced"),
     ] = None,
     seed: Seed = 42,

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from kewcore.artefacts import Artefact, write_text
 from kewcore.errors import DataError
+from kewcore.recipes import is_file_name
 
 COLUMNS = ("filename", "class_index", "class_name")
 
@@ -61,6 +62,8 @@ def read_label_file(path: Path, class_names: tuple[str, ...] | None) -> LabelFil
         else:
             seen.add(filename)
             rows.append((filename, int(index)))
+    unfit = [(index, name) for index, name in names.items() if not is_file_name(name or "")]
+    problems += [f"class {index} is '{name}', which no folder can be called" for index, name in unfit]
     if sorted(names) != list(range(len(names))) or not names:
         problems.append(f"class indices are {sorted(names)}; expected 0, 1, 2 and so on")
     if problems:

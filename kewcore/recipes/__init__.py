@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -12,6 +13,8 @@ Variant = Literal["original", "synthetic"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 ResizePolicy = Literal["fit", "fill", "centre-crop"]
 RESIZE_POLICIES: tuple[ResizePolicy, ...] = get_args(ResizePolicy)
+ClassWeights = Literal["balanced", "published", "none"]
+CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class TrainingRecipe:
     decay_rate: float
     decay_steps: int
     patience: int
-    class_weights: str
+    class_weights: ClassWeights
     published_class_weights: Mapping[str, float]
     augmentation: Augmentation
 
@@ -149,19 +152,25 @@ def data_recipe_from(table: dict[str, Any]) -> DataRecipe:
     """
     _expect_keys(table, {*DataRecipe.__annotations__}, "[data]", optional=frozenset({"classes"}))
     classes = table.get("classes")
-    if classes is not None and not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
-        raise UsageError(f"data.classes must be a list of names, got {classes!r}")
-    if table["resize"] not in RESIZE_POLICIES:
-        raise UsageError(f"data.resize must be one of {', '.join(RESIZE_POLICIES)}, got {table['resize']!r}")
+    if classes is not None:
+        if not isinstance(classes, list) or not all(isinstance(c, str) and is_file_name(c) for c in classes):
+            raise UsageError(f"data.classes must be a list of names that folders can have, got {classes!r}")
+        if len(classes) < 2 or len(set(classes)) < len(classes):
+            raise UsageError(f"data.classes must be at least two different names, got {classes!r}")
     return DataRecipe(
-        classes=tuple(classes) if classes else None,
+        classes=tuple(classes) if classes is not None else None,
         height=_whole(table, "height"),
         width=_whole(table, "width"),
-        resize=cast(ResizePolicy, table["resize"]),
+        resize=cast(ResizePolicy, _one_of(table, "resize", RESIZE_POLICIES)),
         test_fraction=_fraction(table, "test_fraction"),
         val_fraction=_fraction(table, "val_fraction"),
         split_seed=_whole(table, "split_seed", least=0),
     )
+
+
+def is_file_name(text: str) -> bool:
+    """Tells whether a text can name a file or folder, visible, on any system, without leading elsewhere."""
+    return bool(text) and not text.startswith(".") and text.isprintable() and "/" not in text and "\\" not in text
 
 
 def _recipe_from(table: dict[str, Any]) -> Recipe:
@@ -176,8 +185,8 @@ def _recipe_from(table: dict[str, Any]) -> Recipe:
     _expect_keys(augmentation, {*Augmentation.__annotations__}, "[training.augmentation]")
     _expect_keys(export, {*ExportRecipe.__annotations__}, "[export]")
     return Recipe(
-        name=_text(table, "name"),
-        title=_text(table, "title"),
+        name=_file_name(table, "name"),
+        title=_file_name(table, "title"),
         network=_text(model, "network"),
         data=data_recipe_from(data),
         training=TrainingRecipe(
@@ -187,13 +196,13 @@ def _recipe_from(table: dict[str, Any]) -> Recipe:
             decay_rate=_number(training, "decay_rate"),
             decay_steps=_whole(training, "decay_steps"),
             patience=_whole(training, "patience"),
-            class_weights=_text(training, "class_weights"),
+            class_weights=cast(ClassWeights, _one_of(training, "class_weights", CLASS_WEIGHTS)),
             published_class_weights={
                 name: _number(training["published_class_weights"], name)
                 for name in _sub(training, "published_class_weights")
             },
             augmentation=Augmentation(
-                horizontal_flip=bool(augmentation["horizontal_flip"]),
+                horizontal_flip=_flag(augmentation, "horizontal_flip"),
                 rotation=_fraction(augmentation, "rotation"),
                 translation=_fraction(augmentation, "translation"),
                 zoom=_fraction(augmentation, "zoom"),
@@ -224,9 +233,30 @@ def _text(table: dict[str, Any], key: str) -> str:
     return value
 
 
+def _file_name(table: dict[str, Any], key: str) -> str:
+    """Reads a text that names files and folders, so that it cannot lead elsewhere."""
+    value = _text(table, key)
+    if not is_file_name(value):
+        raise UsageError(f"'{key}' names files and must not be '.', '..', hidden or hold '/', got {value!r}")
+    return value
+
+
+def _one_of(table: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
+    if table[key] not in choices:
+        raise UsageError(f"'{key}' must be one of {', '.join(choices)}, got {table[key]!r}")
+    return str(table[key])
+
+
+def _flag(table: dict[str, Any], key: str) -> bool:
+    value = table[key]
+    if not isinstance(value, bool):
+        raise UsageError(f"'{key}' must be true or false, got {value!r}")
+    return value
+
+
 def _number(table: dict[str, Any], key: str) -> float:
     value = table[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
         raise UsageError(f"'{key}' must be a number above 0, got {value!r}")
     return float(value)
 

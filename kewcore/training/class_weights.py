@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.errors import UsageError
-
-CHOICES = ("balanced", "published", "none")
+from kewcore.recipes import ClassWeights
 
 
 def class_weights(
-    choice: str, labels: NDArray[np.int64], class_names: Sequence[str], published: Mapping[str, float]
+    choice: ClassWeights, labels: NDArray[np.int64], class_names: Sequence[str], published: Mapping[str, float]
 ) -> NDArray[np.float32]:
     """Returns the factor on the loss of each class's images.
 
@@ -26,7 +25,7 @@ def class_weights(
         float32 `[C]`.
 
     Raises:
-        UsageError: Unknown choice, a class without images, or a recipe that publishes no weights for these classes.
+        UsageError: A class without images, or a recipe that publishes no weights for these classes.
     """
     check_class_weights(choice, class_names, published)
     if choice == "none":
@@ -39,13 +38,11 @@ def class_weights(
     return (len(labels) / (len(class_names) * counts)).astype(np.float32)
 
 
-def check_class_weights(choice: str, class_names: Sequence[str], published: Mapping[str, float]) -> None:
+def check_class_weights(choice: ClassWeights, class_names: Sequence[str], published: Mapping[str, float]) -> None:
     """Refuses a choice that cannot be had, without a look at images; see `class_weights`.
 
     Raises:
-        UsageError: Unknown choice, or a recipe that publishes no weights for these classes.
+        UsageError: The recipe publishes no weights for these classes.
     """
-    if choice not in CHOICES:
-        raise UsageError(f"class weights must be one of {', '.join(CHOICES)}, got '{choice}'")
     if choice == "published" and (missing := [name for name in class_names if name not in published]):
         raise UsageError(f"the recipe publishes no class weights for {', '.join(missing)}")

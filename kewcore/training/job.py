@@ -8,7 +8,7 @@ from typing import Any
 from kewcore.data.dataset import Dataset
 from kewcore.errors import DataError, RunError
 from kewcore.models.networks import Network, find_network
-from kewcore.recipes import Recipe, Variant
+from kewcore.recipes import ClassWeights, Recipe, Variant
 from kewcore.training.checkpoint import Checkpoint, load_checkpoint
 from kewcore.training.class_weights import check_class_weights
 from kewcore.training.run import Run, load_run, training_figures
@@ -46,7 +46,7 @@ class Job:
         return find_network(self.recipe.network)
 
     @property
-    def class_weights(self) -> str:
+    def class_weights(self) -> ClassWeights:
         """How classes are weighted: by the recipe for `original`; not for `synthetic`, which is even already."""
         return self.recipe.training.class_weights if self.variant == "original" else "none"
 

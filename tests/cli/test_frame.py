@@ -88,3 +88,10 @@ def test_usage_errors_end_with_2() -> None:
         "error: no recipe 'oak'; built in: kewcnn",
         "hint: give one of these names, or the path of a .toml file",
     ]
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**31)])
+def test_seeds_that_tensorflow_cannot_take_are_refused(seed: str) -> None:
+    done = subprocess.run([KEWCORE, "train", "--seed", seed], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for '--seed'" in done.stderr

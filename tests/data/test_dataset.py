@@ -234,6 +234,15 @@ def test_files_found_by_class_name(tmp_path):
         open_dataset(tmp_path, RECIPE)
 
 
+@pytest.mark.parametrize("name", ["../../etc", ".hidden", "", "a/b"])
+def test_classes_of_a_label_file_cannot_lead_out_of_the_folder(tmp_path, name):
+    plain(tmp_path / "train", {"flower": 1, "leaf": 1})
+    plain(tmp_path / "test", {"flower": 1, "leaf": 1})
+    labelled(tmp_path, ["000.png,0,flower", f"001.png,1,{name}"])
+    with pytest.raises(DataError, match=r"class 1 is '.*', which no folder can be called"):
+        open_dataset(tmp_path, replace(RECIPE, classes=None))
+
+
 def test_folder_and_label_file_disagree(tmp_path):
     split(tmp_path)
     labelled(tmp_path, ["flower/000.png,1,leaf", "leaf/000.png,1,leaf", "leaf/gone.png,1,leaf"])
