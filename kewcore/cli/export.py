@@ -99,7 +99,7 @@ def export(
     if json:
         print_json("export", {"packages": [_as_json(package) for package in packages]})
         return
-    columns = ["package", "mode", "target", "size", "of float32", "worst weight SNR"]
+    columns = ["package", "mode", "target", "size", "of float32", "zeros", "worst weight SNR"]
     print_table("", columns, [_row(package) for package in packages], left=3)
     if any(package.sidecar.run.stand_in for package in packages):
         say("trained on a stand-in for the real data set: figures speak of the road, not of real photographs")
@@ -126,8 +126,17 @@ def _row(package: "ExportedPackage") -> list[str]:
         sidecar.deployment_target,
         human_size(package.size_bytes),
         f"{package.size_bytes / sidecar.float32_bytes:.3f}",
+        _zeros(package),
         _worst_snr(package),
     ]
+
+
+def _zeros(package: "ExportedPackage") -> str:
+    """Says which part of all weights came out as zero."""
+    from math import prod
+
+    sizes = [(prod(weight.shape), weight.sparsity) for weight in package.sidecar.weights]
+    return f"{sum(size * part for size, part in sizes) / max(1, sum(size for size, _ in sizes)):.1%}"
 
 
 def _worst_snr(package: "ExportedPackage") -> str:

@@ -2,12 +2,16 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from bench_bed import Bed
+
+from kewcore_export.transaction import replacing_together
 
 pytestmark = [pytest.mark.cli, pytest.mark.parity]
 KEWCORE = Path(sys.executable).with_name("kewcore")
@@ -58,6 +62,43 @@ def test_a_missed_gate_ends_with_1_and_says_which(folder: Path) -> None:
     assert "gate min_agreement = 0.99 missed" in message
     assert "95 % interval" in message
     assert sorted(path.name for path in (folder / "ci").iterdir()) == ["bench.json", "bench.md"]
+
+
+def test_packages_that_cannot_be_written_to_are_benched_all_the_same(folder: Path) -> None:
+    with replacing_together(folder / "packages"):
+        done = kewcore(folder, "bench", "--no-latency", "--no-html", "--json", "--limit", "6", "--out", "busy")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["dataset"]["images"] == 6
+    warning = "warning: sidecars and model cards do not hold these figures: another kewcore command is writing into"
+    assert warning in done.stderr
+
+
+def workers_of(parent: int) -> list[int]:
+    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
+    return [int(pid) for pid, ppid, command in rows if int(ppid) == parent and "kewcore_bench.worker" in command]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_bench_that_is_stopped_leaves_no_worker_behind(folder: Path, number: signal.Signals, code: int) -> None:
+    command = [KEWCORE, "bench", "--rounds", "100000", "--limit", "6", "--out", "stopped"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as bench:
+        deadline = time.monotonic() + 60
+        while len(workers := workers_of(bench.pid)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert len(workers) == 3, "TensorFlow and two packages are timed at the same time"
+        bench.send_signal(number)
+        assert bench.wait(20) == code
+    while any(map(lives, workers)) and time.monotonic() < deadline + 20:
+        time.sleep(0.2)
+    assert not any(map(lives, workers))
+    assert not (folder / "stopped").exists()
+
+
+def lives(pid: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    return bool(state) and not state.startswith("Z")
 
 
 @pytest.mark.parametrize(

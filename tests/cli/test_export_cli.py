@@ -1,6 +1,7 @@
 """`kewcore export` and `kewcore verify` as a person runs them."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -67,6 +68,12 @@ def test_the_newest_runs_become_packages_that_verify_without_noise(bed: Bed, tmp
     assert second.returncode == 0
     assert "unchanged packages/tiny-original-int8.mlpackage" in second.stderr
     assert "worst weight SNR" in second.stdout
+
+    pruned = kewcore(tmp_path, "export", "--quantize", "prune-75", "--quiet", "runs/tiny/original")
+    (row,) = [line.split() for line in pruned.stdout.splitlines() if "tiny-original-prune-75" in line]
+    weights = json.loads((tmp_path / "packages/tiny-original-prune-75.json").read_text())["weights"]
+    counts = [(math.prod(weight["shape"]), weight["sparsity"]) for weight in weights]
+    assert row[-4] == f"{sum(n * part for n, part in counts) / sum(n for n, _ in counts):.1%}"
 
     assert kewcore(tmp_path, "verify", "--quiet").returncode == 0
     weights = tmp_path / "packages/tiny-original-int8.mlpackage/Data/com.apple.CoreML/weights/weight.bin"
