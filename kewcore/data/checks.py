@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 from kewcore.data.images import check_header, quiet_decoders, read_image
 from kewcore.data.items import SPLITS, Item, Skipped, Split
@@ -16,6 +17,8 @@ def hashed(found: Mapping[Split, tuple[Item, ...]]) -> tuple[dict[Split, tuple[I
     """Reads every file once: its SHA-256, or why it is surely bad."""
 
     def look(item: Item) -> Item | Skipped:
+        if not _is_utf_8(item.path):
+            return Skipped(item.path, "its name is not valid UTF-8, so label files and fingerprints cannot hold it")
         try:
             content = item.path.read_bytes()
         except OSError as error:
@@ -31,6 +34,11 @@ def hashed(found: Mapping[Split, tuple[Item, ...]]) -> tuple[dict[Split, tuple[I
             items[part] = tuple(one for one in looks if isinstance(one, Item))
             bad += [one for one in looks if isinstance(one, Skipped)]
     return items, bad
+
+
+def _is_utf_8(path: Path) -> bool:
+    # Python keeps other bytes of a name as lone surrogates, which UTF-8 cannot encode.
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(path))
 
 
 def undecodable(items: Sequence[Item], recipe_data: DataRecipe) -> list[Skipped]:

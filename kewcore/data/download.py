@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from kewcore.artefacts import Artefact, sha256_file, storage_errors, write_json
 from kewcore.console import progress, say, warn
@@ -55,8 +56,8 @@ def download(url: str, target: Path, *, tries: int = 6, backoff_s: float = 1.0, 
 
     Source: RFC 9110, 13.1.5 (If-Range) and 14 (range requests).
     """
-    if not re.match(r"https?://", url):
-        raise DownloadError(f"cannot download '{url}': expected an address that begins with http:// or https://")
+    if not _is_address(url):
+        raise DownloadError(f"cannot download '{url}': expected an address such as https://host/file")
     if (kept := _kept(url, target)) is not None:
         say(f"'{target}' is there already; nothing downloaded")
         return kept
@@ -89,6 +90,15 @@ def download(url: str, target: Path, *, tries: int = 6, backoff_s: float = 1.0, 
         write_json(record_path(target), _recorded(url, artefact) | {"validator": validator})
         note.unlink(missing_ok=True)
     return artefact
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that make no sense
+        return False
+    return whole and url.isprintable() and " " not in url
 
 
 def _attempt(url: str, part: Path, note: Path, timeout_s: float) -> str | None:

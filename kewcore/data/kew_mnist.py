@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -68,9 +69,9 @@ def fetch_kew_mnist(
     """
     check_replaceable(out)
     marker = read_marker(out) if out.is_dir() else None
-    if marker is not None and marker["kind"] == "kew-mnist" and marker.get("source", {}).get("url") == url:
+    if marker is not None and (found := _fetched(out, marker, url)) is not None:
         say(f"'{out}' holds this set already; remove it to fetch it again")
-        return Fetched(out, marker["counts"], marker["source"]["sha256"], reused=True)
+        return found
     here = Path(url)
     downloaded = not here.is_file()
     folder = out.with_name(f"{out.name}.download")
@@ -84,6 +85,16 @@ def fetch_kew_mnist(
         if not any(folder.iterdir()):
             folder.rmdir()
     return Fetched(out, counts, file.sha256, reused=False)
+
+
+def _fetched(out: Path, marker: dict[str, Any], url: str) -> Fetched | None:
+    """Reads from its marker what an earlier call unpacked; None where it is something else."""
+    source, counts = marker.get("source"), marker.get("counts")
+    if marker["kind"] != "kew-mnist" or not isinstance(source, dict) or not isinstance(counts, dict):
+        return None
+    if source.get("url") != url or not isinstance(source.get("sha256"), str):
+        return None
+    return Fetched(out, counts, source["sha256"], reused=True)
 
 
 def unpack_kew_mnist(
@@ -174,7 +185,11 @@ def _class_indices(parts: dict[str | None, Labels], class_names: tuple[str, ...]
 
 
 def _file_name(url: str) -> str:
-    return PurePosixPath(urlsplit(url).path).name or "kew-mnist.Rdata"
+    try:
+        name = PurePosixPath(urlsplit(url).path).name
+    except ValueError:  # the download says so
+        name = ""
+    return name or "kew-mnist.Rdata"
 
 
 def _plain(label: object) -> str:

@@ -52,6 +52,8 @@ def find_images(root: Path, recipe_data: DataRecipe, synthetic: Path | None = No
         DataError: A folder is missing, cannot be listed or is of another layout; a class is missing, unknown or empty;
             label file and folder disagree. Every offender is listed.
     """
+    if root.is_file():
+        raise DataError(f"'{root}' is a file; expected a folder of images")
     if not root.is_dir():
         raise DataError(f"no dataset at '{root}': the folder does not exist", hint="make one: kewcore data sample")
     if synthetic is not None and not synthetic.is_dir():

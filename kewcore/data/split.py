@@ -28,8 +28,12 @@ def stratified_split(
         DataError: A class has fewer than two items; every such class is listed.
     """
     of_class = {index: np.flatnonzero(np.asarray(labels) == index) for index in range(len(class_names))}
-    if few := [f"{class_names[i]}: {len(members)}" for i, members in of_class.items() if len(members) < 2]:
-        raise DataError(f"too few images to take a {part} part from; every class needs at least 3 ({'; '.join(few)})")
+    if few := [f"{len(members)} of {class_names[i]}" for i, members in of_class.items() if len(members) < 2]:
+        raise DataError(
+            f"too few images to take a {part} part from: every class needs at least 2 here, but there are "
+            f"{', '.join(few)}",
+            hint="add images, or give a folder that is split already, with train/, val/ and test/",
+        )
     taken: list[int] = []
     for index, members in of_class.items():
         count = min(max(1, int(len(members) * fraction + 0.5)), len(members) - 1)

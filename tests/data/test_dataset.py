@@ -1,6 +1,7 @@
 """Layouts, splits, duplicates and bad files of folders."""
 
 import hashlib
+import os
 from dataclasses import replace
 
 import pytest
@@ -118,6 +119,9 @@ def test_an_empty_class_folder(tmp_path):
 
 
 def test_missing_and_unknown_parts(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"'.*file' is a file; expected a folder of images"):
+        open_dataset(tmp_path / "file", RECIPE)
     with pytest.raises(DataError, match=r"no dataset at '.*gone': the folder does not exist") as caught:
         open_dataset(tmp_path / "gone", RECIPE)
     assert caught.value.hint == "make one: kewcore data sample"
@@ -131,7 +135,7 @@ def test_missing_and_unknown_parts(tmp_path):
 
 def test_too_few_images_to_split(tmp_path):
     plain(tmp_path, {"flower": 8, "leaf": 1})
-    with pytest.raises(DataError, match=r"too few images to take a test part from; .* at least 3 \(leaf: 1\)"):
+    with pytest.raises(DataError, match=r"to take a test part from: .* at least 2 here, but there are 1 of leaf$"):
         open_dataset(tmp_path, RECIPE)
 
 
@@ -232,6 +236,16 @@ def test_files_found_by_class_name(tmp_path):
     labelled(tmp_path, [f"{i:03d}.png,{c},{CLASSES[c]}" for i in range(4) for c in (0,)] + ["leaf/000.png,1,leaf"])
     with pytest.raises(DataError, match=r"'leaf/003.png' has no label"):
         open_dataset(tmp_path, RECIPE)
+
+
+def test_names_that_are_not_utf_8_are_refused_or_left_out(tmp_path):
+    plain(tmp_path, {"flower": 5, "leaf": 5})
+    odd = tmp_path / "leaf" / os.fsdecode(b"f\xfcr.png")
+    odd.write_bytes(content(77))
+    with pytest.raises(DataError, match=r"1 files in .* cannot be used:\n.*its name is not valid UTF-8"):
+        open_dataset(tmp_path, RECIPE)
+    dataset = open_dataset(tmp_path, RECIPE, skip_bad=True)
+    assert [one.path for one in dataset.skipped] == [odd]
 
 
 @pytest.mark.parametrize("name", ["../../etc", ".hidden", "", "a/b"])

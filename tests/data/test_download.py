@@ -137,9 +137,15 @@ def test_a_server_that_is_not_there(tmp_path):
     assert caught.value.hint == "check the network, or give another address with --url"
 
 
-def test_only_web_addresses(tmp_path):
-    with pytest.raises(DownloadError, match=r"cannot download 'file:///etc/passwd': expected an address that begins"):
-        fetch("file:///etc/passwd", tmp_path)
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "http://[x", "http:///x", "https://", "http://a b/x", "http://host:port/x", "http://h/\n"],
+)
+def test_only_web_addresses(tmp_path, url):
+    with pytest.raises(DownloadError) as caught:
+        fetch(url, tmp_path)
+    assert caught.value.message == f"cannot download '{url}': expected an address such as https://host/file"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_little_disk_space_is_said_before_it_is_filled(tmp_path, monkeypatch):

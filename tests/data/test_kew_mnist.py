@@ -1,6 +1,7 @@
 """Kew-MNIST from R files that are written here by hand, in every form that images and labels may have."""
 
 import bz2
+import json
 import lzma
 
 import numpy as np
@@ -167,6 +168,9 @@ def test_the_folder_is_a_dataset_and_says_where_it_came_from(tmp_path):
     again = fetch_kew_mnist(tmp_path / "out", CLASSES, url=str(tmp_path / "kew.Rdata"))
     assert again.reused
     assert again.counts == fetched.counts
+    for damage in ({"source": "elsewhere"}, {"counts": 60}, {"source": {"url": str(tmp_path / "kew.Rdata")}}):
+        (tmp_path / "out" / "dataset.json").write_text(json.dumps(marker | damage))
+        assert not fetch_kew_mnist(tmp_path / "out", CLASSES, url=str(tmp_path / "kew.Rdata")).reused
 
 
 @pytest.mark.parametrize("keep", [False, True])
