@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.errors import UnsupportedError
-from kewcore_export.coremltools_import import import_coremltools, silenced_stderr
+from kewcore.quiet import silenced_stderr
+from kewcore_export.coremltools_import import import_coremltools
 from kewcore_export.keras_graph import ClassifierGraph
 from kewcore_export.package import WEIGHTS_FILE
 from kewcore_export.program import StoredConstant, read_constants, stored_constants

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from kewcore.errors import DependencyError
-from kewcore.quiet import quiet_stderr
+from kewcore.quiet import silenced_stderr
 
 
 @cache
@@ -18,7 +18,7 @@ def import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        with quiet_stderr():
+        with silenced_stderr():
             import keras
             import tensorflow
     except ModuleNotFoundError as error:

@@ -35,7 +35,8 @@ LEAST_SNR_DB = {
 
 def weights_by_coremltools(package: Path) -> dict[tuple[int, ...], np.ndarray]:
     """Loads a package with coremltools and lets it decompress every weight; an oracle for our encoder and decoder."""
-    from kewcore_export.coremltools_import import import_coremltools, silenced_stderr
+    from kewcore.quiet import silenced_stderr
+    from kewcore_export.coremltools_import import import_coremltools
 
     ct = import_coremltools()
     with silenced_stderr():
