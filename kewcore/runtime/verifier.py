@@ -7,7 +7,7 @@ beside each operation in the registry; outputs exist and answer to the model's d
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kewcore.errors import KewError, PackageError, UnsupportedError
@@ -37,10 +37,17 @@ _SHOWN_PROBLEMS = 50
 
 @dataclass
 class _Scope:
-    """Names that are defined so far, and the constants among them."""
+    """Names that are defined so far, and the constants among them.
+
+    Attributes:
+        types: Types by name, as declared, or as inferred where a declared size is not known.
+        constants: Constants by name.
+        inferred: Types of the outputs of the operation at hand that are known better than declared.
+    """
 
     types: dict[str, ValueType] = field(default_factory=dict)
     constants: dict[str, Binding] = field(default_factory=dict)
+    inferred: dict[str, ValueType] = field(default_factory=dict)
 
 
 def verify(package: Package, function_name: str) -> None:
@@ -88,7 +95,7 @@ def _function_problems(function: Function, interface: Interface | None, missing:
         for output in operation.outputs:
             if output.name in scope.types:
                 yield f"{operation}: its output '{output.name}' is defined already"
-            scope.types[output.name] = output.type
+            scope.types[output.name] = scope.inferred.pop(output.name, output.type)
     for name in function.body.outputs:
         if name not in scope.types:
             yield f"output '{name}' is never computed"
@@ -243,6 +250,10 @@ def _shape_problems(
         declared = _shape_of(output.type)
         if not _compatible(declared, shape):
             yield f"output '{output.name}' is declared as {_text(declared)}, but its shape is {_text(shape)}"
+        elif shape is not None and isinstance(output.type, TensorType) and output.type.static_shape is None:
+            # Sizes that a program leaves open must not hide how large a tensor will be.
+            scope.inferred[output.name] = replace(output.type, shape=_closed(declared, shape))
+            yield from (f"output '{output.name}': {problem}" for problem in _type_problems(scope.inferred[output.name]))
 
 
 def _small_constants(operation: Operation, scope: _Scope) -> Iterator[tuple[str, Any]]:
@@ -269,6 +280,13 @@ def _compatible(declared: Shape | None, inferred: Shape | None) -> bool:
     if len(declared) != len(inferred):
         return False
     return all(a == b or a is None or b is None for a, b in zip(declared, inferred, strict=True))
+
+
+def _closed(declared: Shape | None, inferred: Shape) -> Shape:
+    """Fills sizes that are not inferred with declared ones."""
+    if declared is None:
+        return inferred
+    return tuple(b if a is None else a for a, b in zip(inferred, declared, strict=True))
 
 
 def _text(shape: Shape | None) -> str:

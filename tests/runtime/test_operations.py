@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mlbuilder import Op, build
+from mlbuilder import Const, Op, build
 
 from kewcore.runtime import load
 
@@ -272,6 +272,18 @@ def test_normalisations(tmp_path: Path, executor: Any) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 9, 2**31 - 1])
+def test_local_response_norm(tmp_path: Path, size: int, executor: Any) -> None:
+    x = np.random.default_rng(1).standard_normal((2, 4, 3, 2)).astype(np.float32)
+    arguments = {"size": size, "alpha": 0.5, "beta": 0.6, "k": 1.5}
+    result = run(tmp_path, "local_response_norm", arguments, x, x.shape, executor)
+    for c in range(4):
+        around = range(max(0, c - (size - 1) // 2), min(4, c + size // 2 + 1))
+        total = sum(x[:, other].astype(np.float64) ** 2 for other in around)
+        np.testing.assert_allclose(result[:, c], x[:, c] / (1.5 + 0.5 / size * total) ** 0.6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_softmax_and_linear(tmp_path: Path, executor: Any) -> None:
     result = run(tmp_path, "softmax", {"axis": -1}, X * 100, X.shape, executor)
     for row, wanted in zip(result, X * 100, strict=True):
@@ -291,6 +303,35 @@ def test_prelu_takes_one_slope_a_channel(tmp_path: Path, executor: Any) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+def test_softplus_takes_two_parameters_a_channel(tmp_path: Path, executor: Any) -> None:
+    x = np.array([-3, 0.5], np.float32).reshape(1, 2, 1, 1)
+    arguments = {"alpha": np.array([2, 3], np.float32), "beta": np.array([0.5, 4], np.float32)}
+    result = run(tmp_path, "softplus_parametric", arguments, x, x.shape, executor)
+    expected = [2 * math.log(1 + math.exp(0.5 * -3)), 3 * math.log(1 + math.exp(4 * 0.5))]
+    np.testing.assert_allclose(result.reshape(2), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_l2_pool_takes_roots_of_sums_of_squares(tmp_path: Path, executor: Any) -> None:
+    x = np.array([[3, 4, 0], [0, 0, 5], [8, 6, 12]], np.float32).reshape(1, 1, 3, 3)
+    arguments = {"kernel_sizes": ints(2, 2), "strides": ints(1, 1), "pad_type": "'valid'"}
+    result = run(tmp_path, "l2_pool", arguments, x, (1, 1, 2, 2), executor)
+    expected = [math.sqrt(9 + 16), math.sqrt(16 + 25), math.sqrt(64 + 36), math.sqrt(25 + 36 + 144)]
+    np.testing.assert_allclose(result.reshape(4), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_weights_that_are_stored_in_fp16_are_widened(tmp_path: Path, executor: Any) -> None:
+    stored = np.array([0.1, -2, 65504], np.float16)
+    source = Const(stored.tobytes(), "fp16", (3,))
+    widen = Op("constexpr_cast", {}, {"w": ("fp32", (3,))}, {"source_val": source, "output_dtype": "fp32"})
+    add = Op("add", {"x": "x", "y": "w"}, {"y": ("fp32", (3,))})
+    package = build(tmp_path / "p.mlpackage", [widen, add], {"x": ("fp32", (3,))}, ["y"], opset="CoreML6")
+    result = load(package, executor).predict({"x": np.ones(3, np.float32)})["y"]
+    np.testing.assert_array_equal(result, stored.astype(np.float32) + 1)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_comparisons_casts_and_selection(tmp_path: Path, executor: Any) -> None:
     ops = [
         Op("greater_equal", {"x": "x", "y": 0.25}, {"g": ("bool", (2, 4))}),
@@ -301,13 +342,15 @@ def test_comparisons_casts_and_selection(tmp_path: Path, executor: Any) -> None:
         Op("cast", {"x": "x", "dtype": "'int32'"}, {"i": ("int32", (2, 4))}),
         Op("cast", {"x": "a", "dtype": "'fp32'"}, {"f": ("fp32", (2, 4))}),
         Op("reduce_argmax", {"x": "x", "axis": 1}, {"m": ("int32", (2,))}),
+        Op("reduce_argmin", {"x": "s", "axis": 0}, {"k": ("int32", (4,))}),
     ]
-    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp32", (2, 4))}, ["s", "i", "f", "m"])
+    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp32", (2, 4))}, ["s", "i", "f", "m", "k"])
     out = load(package, executor).predict({"x": X})
     assert out["s"].tolist() == [[7, 7, 7, 7], [0.25, 7, 1, 6.5]]
     assert out["i"].tolist() == [[-3, -1, 0, 0], [0, 0, 1, 6]]
     assert out["f"].tolist() == [[0, 0, 0, 0], [1, 0, 1, 1]]
     assert out["m"].tolist() == [3, 3]
+    assert out["k"].tolist() == [1, 0, 1, 1]
     assert out["i"].dtype == np.int32
 
 

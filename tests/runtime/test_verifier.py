@@ -172,6 +172,31 @@ def test_a_palette_that_does_not_fit(tmp_path: Path, arguments: Any, expected: s
     assert expected in message_of(tmp_path, op, opset="CoreML6")
 
 
+OPEN = ("fp32", (None, None, None, None))
+
+
+@pytest.mark.parametrize(
+    ("ops", "expected"),
+    [
+        (
+            [Op("tile", {"x": "x", "reps": np.array([1, 1, 1 << 16, 1 << 16], np.int32)}, {"y": OPEN})],
+            r"op 'tile_y' \(tile\): output 'y': tensor<fp32, \[\d+, \d+, \d+, \d+\]> would take \d+ bytes, more",
+        ),
+        (
+            [
+                Op("tile", {"x": f"y{i}" if i else "x", "reps": np.array([1, 1, 8, 8], np.int32)}, {f"y{i + 1}": OPEN})
+                for i in range(6)
+            ],
+            r"op 'tile_y6' \(tile\): output 'y6': tensor<fp32, \[\d+, \d+, \d+, \d+\]> would take \d+ bytes, more than",
+        ),
+    ],
+)
+def test_sizes_left_open_do_not_hide_how_large_a_tensor_gets(tmp_path: Path, ops: list[Op], expected: str) -> None:
+    package = build(tmp_path / "p.mlpackage", ops, IMAGE, [next(iter(ops[-1].outputs))])
+    with pytest.raises(PackageError, match=expected):
+        load(package)
+
+
 def test_an_operation_of_a_later_opset(tmp_path: Path) -> None:
     op = Op("quantize", {"input": "x", "scale": 1.0, "output_dtype": "'int8'"}, {"y": ("int8", (4,))})
     text = message_of(tmp_path, op, opset="CoreML6")

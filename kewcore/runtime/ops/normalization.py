@@ -74,6 +74,8 @@ def local_response_norm(*, x: Array, size: int, alpha: float = 1e-4, beta: float
     """x / (k + alpha / size · Σ x²)^beta, summed over `size` channels around each (axis 1)."""
     width, channels = int(size), x.shape[1]
     before = (width - 1) // 2
-    squares = np.pad(np.square(x), ((0, 0), (before, width - 1 - before)) + ((0, 0),) * (x.ndim - 2))
-    total = sum(squares[:, i : i + channels] for i in range(width))
+    squares, total = np.square(x), np.zeros_like(x)
+    for offset in range(max(-before, 1 - channels), min(width - 1 - before, channels - 1) + 1):
+        first, last = max(0, -offset), min(channels, channels - offset)
+        total[:, first:last] += squares[:, first + offset : last + offset]
     return np.asarray(x / np.power(k + alpha / width * total, beta))

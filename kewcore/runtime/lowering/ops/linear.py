@@ -99,11 +99,15 @@ def _l2_norm(lowering: Lowering) -> None:
 
 @lowers("local_response_norm")
 def _local_response_norm(lowering: Lowering) -> None:
+    size = int(lowering.constant("size"))
+    channels = lowering.shape("x")[1]
+    if size % 2 == 0 or channels is None or size > 2 * channels:  # Memory would grow with a size of any length.
+        raise NoLoweringError("ONNX Runtime takes odd sizes, up to twice the channels")
     lowering.finish(
         lowering.node(
             "LRN",
             lowering.value("x"),
-            size=int(lowering.constant("size")),
+            size=size,
             alpha=float(lowering.constant("alpha", 1e-4)),
             beta=float(lowering.constant("beta", 0.75)),
             bias=float(lowering.constant("k", 1.0)),
