@@ -48,7 +48,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     with replacing_folder(folder) as staging:
         for group in _GROUPS:
             for index, array in enumerate(arrays[group]):
-                np.save(staging / f"{group}_{index}.npy", array, allow_pickle=False)
+                _write_array(staging / f"{group}_{index}.npy", array)
         note = {
             "settings": checkpoint.settings,
             "steps": checkpoint.state.steps,
@@ -58,6 +58,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             "peak_memory_bytes": checkpoint.peak_memory_bytes,
         }
         (staging / "checkpoint.json").write_text(json.dumps(note, indent=2), encoding="utf-8")
+
+
+def _write_array(path: Path, array: NDArray[np.float32]) -> None:
+    """Writes a .npy file as `np.save` does, which loses the reason, such as a full disk, when it fails."""
+    header = np.lib.format.header_data_from_array_1_0(array)  # type: ignore[no-untyped-call]
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)  # type: ignore[no-untyped-call]
+        stream.write(np.ascontiguousarray(array).data)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

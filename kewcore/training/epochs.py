@@ -154,8 +154,9 @@ def _validate(step: TrainingStep, val: Pixels) -> tuple[float, float]:
 
 
 def _tell_epoch(label: str, row: Mapping[str, float], *, best: bool, left: int) -> None:
-    minutes = left * row["seconds"] / 60
+    left_s = left * row["seconds"]
+    most = f", at most {left_s:.0f} s left" if left_s < 120 else f", at most {left_s / 60:.0f} min left"
     say(
         f"{label}: val_loss {row['val_loss']:.4f}, val_accuracy {row['val_accuracy']:.3f}{' (best)' if best else ''}"
-        + (f", at most {minutes:.1f} min left" if left else "")
+        + (most if left else "")
     )

@@ -1,9 +1,12 @@
 """Checkpoints: back as they were written, and named when they are damaged."""
 
+import resource
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kewcore.errors import RunError
+from kewcore.errors import RunError, StorageError
 from kewcore.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from kewcore.training.step import TrainingState
 
@@ -32,6 +35,21 @@ def test_what_is_saved_comes_back(tmp_path) -> None:
         np.testing.assert_array_equal(a, b)
     assert (after.settings, after.state.steps, list(after.history)) == ({"seed": 1}, 7, list(before.history))
     assert (after.elapsed_s, after.peak_memory_bytes) == (12.5, 1000)
+
+
+def test_a_disk_that_takes_no_more_leaves_the_old_one_and_is_named_with_its_reason(tmp_path) -> None:
+    save_checkpoint(tmp_path / "checkpoint", made())
+    arrays = [np.zeros((300, 300), np.float32)]
+    large = replace(made(), state=TrainingState(arrays, arrays, arrays, 8), best_weights=arrays)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(StorageError, match=r"cannot write '.*checkpoint': File too large$"):
+            save_checkpoint(tmp_path / "checkpoint", large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_checkpoint(tmp_path / "checkpoint").state.steps == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
 @pytest.mark.parametrize(
