@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from kewcore.runtime.opset import Opset
 
+TENSOR_LIMIT_BYTES = 1 << 32
+"""No tensor of a program may take more; a crafted shape must not take the machine's memory."""
+
 
 class DataType(Enum):
     """Element types of MIL; the value is the name that `cast` uses.

@@ -13,6 +13,7 @@ from typing import Any
 from kewcore.errors import KewError, PackageError, UnsupportedError
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.program import (
+    TENSOR_LIMIT_BYTES,
     Binding,
     CollectionValue,
     Function,
@@ -28,8 +29,6 @@ from kewcore.runtime.program import (
 from kewcore.runtime.registry import OpSpec, Shape, StaticArguments, UnknownShapeError, as_scalar_or_array, lookup
 from kewcore.runtime.unsupported import NOT_RUN
 
-_TENSOR_LIMIT_BYTES = 1 << 32
-"""No tensor of a program may claim more; a crafted shape must not take the machine's memory."""
 _SMALL_ELEMENTS = 1 << 16
 """Constants up to this size are read for shape rules."""
 _SHOWN_PROBLEMS = 50
@@ -180,8 +179,8 @@ def _remember_constant(operation: Operation, scope: _Scope) -> Iterator[str]:
 def _type_problems(type_: ValueType) -> Iterator[str]:
     if isinstance(type_, TensorType) and (shape := type_.static_shape) is not None:
         size_bytes = element_count(shape) * type_.dtype.numpy.itemsize
-        if size_bytes > _TENSOR_LIMIT_BYTES:
-            yield f"{type_} would take {size_bytes} bytes, more than the limit of {_TENSOR_LIMIT_BYTES}"
+        if size_bytes > TENSOR_LIMIT_BYTES:
+            yield f"{type_} would take {size_bytes} bytes, more than the limit of {TENSOR_LIMIT_BYTES}"
     if isinstance(type_, ListType):
         yield from _type_problems(type_.element)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mlbuilder import Op, build
 
+from kewcore.errors import PackageError
 from kewcore.runtime import load
 
 pytestmark = pytest.mark.runtime
@@ -128,3 +129,23 @@ def test_pools(
         arguments["exclude_padding_from_average"] = True
     result = run(tmp_path, "max_pool" if kind == "max" else "avg_pool", arguments, x, expected.shape, executor)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (
+            "max_pool",
+            {"kernel_sizes": np.array([1 << 20, 1 << 20], np.int32), "pad_type": "'same'", "ceil_mode": False},
+        ),
+        ("conv", {"weight": np.ones((1, 1, 3, 3), np.float32), "pad_type": "'same'", "dilations": [1 << 20, 1 << 20]}),
+    ],
+)
+def test_a_window_that_needs_more_padding_than_memory(tmp_path: Path, kind: str, arguments: dict[str, Any]) -> None:
+    given = {key: np.array(value, np.int32) if isinstance(value, list) else value for key, value in arguments.items()}
+    op = Op(kind, {"x": "x", "strides": np.array([1, 1], np.int32), **given}, {"y": ("fp32", (1, 1, 4, 4))})
+    model = load(build(tmp_path / "p.mlpackage", [op], {"x": ("fp32", (1, 1, 4, 4))}, ["y"]), "reference")
+    with pytest.raises(
+        PackageError, match=rf"op '{kind}_y' \({kind}\) failed: its padded input would take \d+ bytes, more"
+    ):
+        model.predict({"x": np.ones((1, 1, 4, 4), np.float32)})

@@ -1,12 +1,14 @@
 """Convolutions over one, two or three spatial axes, as matrix products accumulated in float32."""
 
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from kewcore.runtime.padding import Pads, window_count, window_pads
+from kewcore.runtime.program import TENSOR_LIMIT_BYTES
 from kewcore.runtime.registry import FLOATS, Array, op
 from kewcore.runtime.shapes import convolution
 
@@ -43,9 +45,17 @@ def conv(
 
 
 def pad_spatial(x: Array, pads: Pads, value: float = 0) -> Array:
-    """Pads the axes behind the first two with `value`."""
+    """Pads the axes behind the first two with `value`.
+
+    Raises:
+        ValueError: The result would take more memory than a tensor may.
+    """
     if not any(any(pair) for pair in pads):
         return x
+    sizes = [size + sum(pair) for size, pair in zip(x.shape[2:], pads, strict=True)]
+    size_bytes = prod([*x.shape[:2], *sizes]) * x.itemsize
+    if size_bytes > TENSOR_LIMIT_BYTES:
+        raise ValueError(f"its padded input would take {size_bytes} bytes, more than the limit of {TENSOR_LIMIT_BYTES}")
     return np.pad(x, ((0, 0), (0, 0), *pads), constant_values=value)
 
 
