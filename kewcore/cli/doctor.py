@@ -32,6 +32,7 @@ def doctor(
     Example: `kewcore doctor --json`
     """
     from dataclasses import asdict
+    from math import isfinite
 
     from kewcore.cli.output import print_json, print_table
     from kewcore.errors import CheckFailedError
@@ -42,8 +43,13 @@ def doctor(
     checks = [] if fast or "tensorflow" not in libraries else check_devices()
     abilities = _abilities(libraries)
     if json:
+        # JSON has no NaN, which a broken GPU may well give.
+        devices = [
+            {**asdict(c), "max_error": c.max_error if isfinite(c.max_error) else None, "passed": c.passed}
+            for c in checks
+        ]
         found = {"host": host(), "libraries": libraries, "abilities": [asdict(a) for a in abilities]}
-        print_json("doctor", {**found, "devices": [asdict(c) for c in checks]})
+        print_json("doctor", {**found, "devices": devices})
     else:
         print_table(f"Versions on {host()}", ["library", "version"], list(libraries.items()), left=2)
         rows = [[one.what, "yes" if one.possible else "no", one.why] for one in abilities]

@@ -11,7 +11,9 @@ from kewcore.console import say
 
 def print_json(kind: str, value: Mapping[str, Any], schema_version: int = 1) -> None:
     """Prints one JSON object on stdout, led by `schema_version` and `kind`."""
-    print(json.dumps({"schema_version": schema_version, "kind": kind, **value}, indent=2, ensure_ascii=False))
+    found = {"schema_version": schema_version, "kind": kind, **value}
+    in_utf_8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    print(json.dumps(found, indent=2, ensure_ascii=not in_utf_8))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:

@@ -1,6 +1,7 @@
 """What holds for the command line as a whole: start-up, exit codes, generated pages, doctor."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from kewcore.cli import app as app_module
 from kewcore.cli import main
-from kewcore.errors import DataError
+from kewcore.cli.doctor import doctor
+from kewcore.errors import CheckFailedError, DataError
+from kewcore.models.device_check import DeviceCheck
 
 pytestmark = pytest.mark.cli
 KEWCORE = Path(sys.executable).with_name("kewcore")
@@ -88,6 +91,31 @@ def test_usage_errors_end_with_2() -> None:
         "error: no recipe 'oak'; built in: kewcnn",
         "hint: give one of these names, or the path of a .toml file",
     ]
+
+
+def test_a_device_that_gives_nan_is_wrong_and_still_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = DeviceCheck("/GPU:0", "MatMul", float("nan"), 1e-3)
+    monkeypatch.setattr("kewcore.models.device_check.check_devices", lambda: [broken])
+    with pytest.raises(CheckFailedError, match="TensorFlow computes wrongly on /GPU:0"):
+        doctor(json=True)
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["devices"] == [
+        {"device": "/GPU:0", "check": "MatMul", "max_error": None, "bound": 1e-3, "passed": False}
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_json_can_be_read_whatever_the_encoding_of_stdout(encoding: str) -> None:
+    code = (
+        "from kewcore.cli import take_any_file_name; take_any_file_name(); from kewcore.cli.output import print_json; "
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code + r"print_json('x', {'path': '\xe9\u2264\udcfc'})"],
+        env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout.decode(encoding))["path"] == "\xe9\u2264\udcfc"
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**31)])
