@@ -231,3 +231,10 @@ def test_what_was_left_out_is_counted_in_the_run(folder: Path) -> None:
     undecodable = [int(count) for count in re.findall(r"left out (\d+) of \d+ images that cannot be", done.stderr)]
     assert sum(undecodable) >= 1
     assert json.loads(done.stdout)["runs"][0]["skipped"] == 1 + sum(undecodable)
+
+
+def test_classes_may_be_left_to_the_folders(folder: Path) -> None:
+    (folder / "open.toml").write_text(RECIPE.replace('classes = ["bars", "spots"]', ""), encoding="utf-8")
+    done = run(folder, "open", "--recipe", "open.toml", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert load_run(folder / "open" / "tiny" / "original").class_names == ("bars", "spots")
