@@ -19,6 +19,8 @@ def print_json(kind: str, value: Mapping[str, Any], schema_version: int = 1) -> 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
     """Prints a table on stdout: as drawn by rich on a terminal, at full width in plain text elsewhere.
 
+    A table whose words are too wide for the terminal is printed row by row, a figure a line.
+
     Args:
         title: Line above the table; empty for none.
         columns: Headings.
@@ -27,18 +29,33 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     """
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < left else "right", overflow="fold")
+    rows = [tuple(row) for row in rows]
     for row in rows:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 400
     console = Console(width=width, markup=False, highlight=False, emoji=False)
+    unbounded = console.options.update(max_width=10_000)
+    if len(columns) > 3 and Measurement.get(console, unbounded, table).minimum > console.width:
+        print(_stacked(title, columns, rows))
+        return
     with console.capture() as drawn:
         console.print(table)
     print(drawn.get(), end="")  # not by rich, which ends the process with 1 when the reader has gone
+
+
+def _stacked(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    width = max(map(len, columns[1:]))
+    blocks = [
+        [row[0], *(f"  {name:<{width}}  {cell}" for name, cell in zip(columns[1:], row[1:], strict=True) if cell)]
+        for row in rows
+    ]
+    return "\n\n".join([*([title] if title else []), *("\n".join(lines) for lines in blocks)]) + "\n"
 
 
 def report_written(artefacts: Iterable[Artefact]) -> None:
