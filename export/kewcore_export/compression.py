@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kewcore.errors import ExportError
 from kewcore_export.modes import Mode
 from kewcore_export.program import StoredConstant
 from kewcore_export.quantizers.blocks import block_size
@@ -68,28 +67,12 @@ def compress_constants(
         float32: Their values before rounding to fp16.
         mode: How to store them.
         target: Deployment target; before iOS 18 palettes are shared by a whole tensor.
-
-    Raises:
-        ExportError: A value is too large for fp16, in which all modes but fp32 compute.
     """
-    if mode.float_bits == 16:
-        for constant in constants:
-            _check_range(constant, float32[constant.name], mode)
     weights = [constant for constant in constants if constant.channel_axis is not None]
     protected = _protected(weights) if mode.bits < 8 or mode.sparsity else frozenset()
     return tuple(
         _plan(constant, float32[constant.name], mode, target, constant.name in protected) for constant in constants
     )
-
-
-def _check_range(constant: StoredConstant, weight: NDArray[np.float32], mode: Mode) -> None:
-    largest = float(np.abs(weight).max(initial=0))
-    if largest > float(np.finfo(np.float16).max):
-        raise ExportError(
-            f"weight '{constant.name}' {list(weight.shape)} holds {largest:g}, but mode {mode.name} computes in fp16, "
-            f"which ends at {np.finfo(np.float16).max:g}",
-            hint="export this run as fp32",
-        )
 
 
 def _protected(weights: list[StoredConstant]) -> frozenset[str]:
