@@ -59,7 +59,7 @@ def test_markdown_holds_every_row_and_escapes_bars() -> None:
     result = result_of(agree=97, of=100)
     text = markdown(result, judge(Gates(max_size_mb=1), result))
     assert "| Tiny-original-int8 | 2.0 MB | 0.250 |" in text
-    assert "max \\|Δp\\|" in text
+    assert "max (mean) \\|Δp\\|" in text
     assert "| Tiny-original-int8 | max_size_mb | 1 | 2 | – | MISSED |" in text
 
 
