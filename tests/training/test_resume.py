@@ -8,14 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kewcore.data.dataset import open_dataset
+from kewcore.errors import RunError
 from kewcore.models.reference import load_keras_model
+from kewcore.recipes import load_recipe
+from kewcore.training.checkpoint import Checkpoint, save_checkpoint
+from kewcore.training.job import Job
 from kewcore.training.lock import only_process
 from kewcore.training.run import load_run
+from kewcore.training.step import initial_state
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow]
 
@@ -174,26 +181,55 @@ def test_both_variants_are_checked_before_the_first_is_trained(folder: Path) -> 
     assert not (folder / "both").exists()
 
 
-def test_restart_keeps_what_has_these_settings_and_replaces_what_is_damaged(
-    folder: Path, unbroken: list[np.ndarray]
-) -> None:
+def test_restart_carries_on_with_what_has_these_settings(folder: Path, unbroken: list[np.ndarray]) -> None:
     kill_after(folder, "again", epochs=1, delay_s=0.0)
     done = run(folder, "again", "--restart")
     assert "original: carrying on after epoch" in done.stderr
-    assert json.loads(run(folder, "again", "--restart", "--json").stdout)["runs"][0]["reused"] is True
-    kept = folder / "again" / "tiny" / "original"
-    for name in ("metrics.json", "run.json"):
-        (kept / name).write_text("{")
-        refused = run(folder, "again")
-        assert refused.returncode == 4
-        assert f"error: 'again/tiny/original/{name}' is damaged" in refused.stderr
-        assert "hint: train this variant again with --restart" in refused.stderr
-        assert run(folder, "again", "--restart", "--epochs", "1").returncode == 0
-    checkpoint = folder / "again" / "tiny" / ".original.training" / "checkpoint"
-    checkpoint.mkdir(parents=True)
-    (checkpoint / "checkpoint.json").write_text("[]")
-    refused = run(folder, "again", "--restart", "--seed", "3", "--epochs", "1")
-    assert refused.returncode == 0, refused.stderr
+    for ours, theirs in zip(weights(folder, "again"), unbroken, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def job(folder: Path, out: str, seed: int = 42) -> Job:
+    recipe = load_recipe(str(folder / "tiny.toml"))
+    dataset = open_dataset(folder / "data", recipe.data)
+    return Job(recipe, "original", dataset, folder / out / "tiny" / "original", seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("metrics.json", "{"), ("metrics.json", '{"epochs": null}'), ("run.json", "[]")]
+)
+def test_restart_replaces_a_run_that_is_damaged(
+    folder: Path, unbroken: list[np.ndarray], tmp_path: Path, name: str, content: str
+) -> None:
+    there = replace(job(folder, "unbroken"), folder=tmp_path / "original")
+    shutil.copytree(folder / "unbroken" / "tiny" / "original", there.folder)
+    found = there.finished(restart=True)
+    assert found is not None
+    assert found.path == there.folder
+    (there.folder / name).write_text(content)
+    with pytest.raises(RunError, match=f"'{there.folder}/{name}' is damaged: ") as caught:
+        there.finished(restart=False)
+    assert caught.value.hint == "train this variant again with --restart"
+    assert there.finished(restart=True) is None
+
+
+def test_restart_discards_what_has_other_settings_or_is_damaged(
+    folder: Path, unbroken: list[np.ndarray], tmp_path: Path
+) -> None:
+    assert job(folder, "unbroken", seed=7).finished(restart=True) is None
+    there = replace(job(folder, "unbroken"), folder=tmp_path / "original")
+    assert there.unfinished(restart=False) is None
+    state = initial_state([np.zeros(2, np.float32)])
+    save_checkpoint(there.work / "checkpoint", Checkpoint({"seed": 7}, state, state.weights, (), 0.0, 0))
+    with pytest.raises(
+        RunError, match=r"an unfinished training with other settings is in .*seed: there 7, asked for 42"
+    ):
+        there.unfinished(restart=False)
+    assert there.unfinished(restart=True) is None
+    (there.work / "checkpoint" / "checkpoint.json").write_text("[]")
+    with pytest.raises(RunError, match="is damaged"):
+        there.unfinished(restart=False)
+    assert there.unfinished(restart=True) is None
 
 
 def test_classes_in_another_order_are_another_training(folder: Path, unbroken: list[np.ndarray]) -> None:
