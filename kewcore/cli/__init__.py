@@ -3,12 +3,14 @@
 import io
 import os
 import sys
+from pathlib import Path
 
 INTERRUPTED = "interrupted; what was finished is kept, nothing is half written"
 
 
 def main() -> None:
     """Runs the kewcore command: entry point of the `kewcore` script."""
+    open_closed_streams()
     quieten_libraries()
     take_any_file_name()
     from kewcore.cli.app import app
@@ -26,6 +28,16 @@ def main() -> None:
     except KeyboardInterrupt:  # while modules load; later, kewcore.cli.commands answers
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
+
+
+def open_closed_streams() -> None:
+    """Opens the null device for streams that the caller closed, as `2>&-` does.
+
+    Python would print what is meant for a missing stderr on stdout, and the next file opened would take its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (open to the end)
 
 
 def take_any_file_name() -> None:

@@ -1,5 +1,6 @@
 """How commands end that are interrupted, or whose reader goes away."""
 
+import json
 import os
 import signal
 import subprocess
@@ -41,6 +42,23 @@ def test_a_reader_that_has_gone_is_no_failed_check(form: list[str]) -> None:
     done = subprocess.run([KEWCORE, "doctor", "--fast", *form], stdout=writer, stderr=subprocess.PIPE, timeout=60)
     os.close(writer)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("closed", [[0], [1], [2], [1, 2], [0, 1, 2]])
+def test_closed_streams_are_neither_a_crash_nor_mixed_up(closed: list[int], tmp_path: Path) -> None:
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    done = subprocess.run(
+        [KEWCORE, "data", "sample", "--images", "12", "--json"],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        preexec_fn=close,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert 1 in closed or json.loads(done.stdout)["kind"] == "sample"
+    assert 2 in closed or "wrote data/sample" in done.stderr
 
 
 def test_names_in_tables_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
