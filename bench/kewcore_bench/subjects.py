@@ -75,7 +75,7 @@ def find_subject(path: Path) -> Subject:
         facts = run_facts(path)
         return Subject(f"{facts.recipe}-{facts.variant}", path, "run", facts.source)
     raise UsageError(
-        f"'{path}' is nothing that can be evaluated",
+        f"'{path}' is neither a run, a package nor an ONNX file",
         hint="give the folder of a run (with run.json), a package (.mlpackage) or an ONNX file (.onnx)",
     )
 

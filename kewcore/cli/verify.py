@@ -25,8 +25,8 @@ def verify(
     """
     from kewcore.cli.output import print_json, print_table
     from kewcore.console import progress, say
-    from kewcore.errors import CheckFailedError
-    from kewcore_export.verification import packages_in, verify_package
+    from kewcore.errors import CheckFailedError, PackageError
+    from kewcore_export.verification import Verification, packages_in, verify_package
 
     if not packages:
         packages = packages_in(Path("packages"))
@@ -34,7 +34,14 @@ def verify(
     results = []
     with progress("verifying", len(packages), "packages") as advance:
         for package in packages:
-            results.append(verify_package(package))
+            try:
+                results.append(verify_package(package))
+            except PackageError as unreadable:
+                if len(packages) == 1:
+                    raise
+                results.append(
+                    Verification(package, 0, 0, None, (unreadable.message,))
+                )  # The others are looked at still.
             advance(1, package.name)
     if json:
         rows = [

@@ -68,7 +68,7 @@ def test_an_onnx_file_does_not_know_its_dataset(bed: Bed, tmp_path: Path) -> Non
     with pytest.raises(UsageError, match=r"it is not known what '.*tiny\.onnx' was trained on") as caught:
         labelled_images([source], data=None)
     assert caught.value.hint == "say --data DIR"
-    with pytest.raises(UsageError, match="is nothing that can be evaluated"):
+    with pytest.raises(UsageError, match="is neither a run, a package nor an ONNX file"):
         find_subject(tmp_path)
 
 

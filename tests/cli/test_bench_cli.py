@@ -108,7 +108,7 @@ def lives(pid: int) -> bool:
         (("bench", "--gate", "fast.toml", "--no-latency"), 2, "gate 'max_latency_ratio' needs the latency"),
         (("bench", "none.mlpackage"), 6, "no package at 'none.mlpackage'"),
         (("bench", "--data", "none"), 3, "no dataset at 'none'"),
-        (("evaluate", "data"), 2, "'data' is nothing that can be evaluated"),
+        (("evaluate", "data"), 2, "'data' is neither a run, a package nor an ONNX file"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_written(

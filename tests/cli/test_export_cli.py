@@ -102,3 +102,16 @@ def test_mistakes_are_answered_before_any_work(arguments: list[str], code: int, 
     assert result.stderr.splitlines()[0] == message
     assert result.returncode == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_package_that_cannot_be_verified_does_not_hide_the_others(bed: Bed, tmp_path: Path) -> None:
+    shutil.copytree(bed.packages[0].parent, tmp_path / "packages")
+    shutil.copytree(bed.packages[0], tmp_path / "packages" / "a-foreign.mlpackage")
+    done = kewcore(tmp_path, "verify", "--json")
+    assert done.returncode == 1
+    found = {Path(one["package"]).stem: one["problems"] for one in json.loads(done.stdout)["packages"]}
+    assert found.pop("a-foreign") == ["package 'packages/a-foreign.mlpackage' has no sidecar 'a-foreign.json'"]
+    assert found == {package.stem: [] for package in bed.packages}
+    assert "error: 1 of 3 packages are not what was exported" in done.stderr
+    alone = kewcore(tmp_path, "verify", "packages/a-foreign.mlpackage")
+    assert alone.returncode == 6

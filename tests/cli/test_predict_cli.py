@@ -105,7 +105,7 @@ def test_file_names_need_not_be_utf_8(folder: Path) -> None:
         ((), 2, "stdin names no image"),
         (("--csv", "--json", "x.png"), 2, "--csv and --json exclude each other"),
         (("runs",), 3, "folder 'runs' holds no image"),
-        (("x.png", "--model", "data"), 2, "'data' is nothing that can be evaluated"),
+        (("x.png", "--model", "data"), 2, "'data' is neither a run, a package nor an ONNX file"),
     ],
 )
 def test_bad_input_is_answered_by_name(folder: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
