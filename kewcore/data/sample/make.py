@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -130,13 +132,25 @@ def drawn(folder: Path, seed: int, jobs: list[tuple[str, str, int]]) -> Iterator
     done = 0
     try:
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            for _ in pool.map(write, jobs, chunksize=4):
+            with _held_back(signal.SIGINT):  # Ctrl-C is for this process alone to answer; workers inherit the mask
+                drawings = pool.map(write, jobs, chunksize=4)
+            for _ in drawings:
                 done += 1
                 yield
     except BrokenProcessPool:
         # A worker was killed, or cannot start, as under `python -` and in a script without a main guard.
         detail("worker processes stopped; drawing goes on in this one")
         yield from map(write, jobs[done:])
+
+
+@contextmanager
+def _held_back(number: signal.Signals) -> Iterator[None]:
+    """Delivers a signal to this thread after the block, and never to processes that are started in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write_sample(folder: Path, seed: int, job: tuple[str, str, int]) -> None:
