@@ -36,6 +36,9 @@ def train(
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Most epochs.", show_default="the recipe's")
     ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Images a step.", show_default="the recipe's")
+    ] = None,
     class_weights: Annotated[
         ClassWeightsChoice | None,
         typer.Option("--class-weights", help="For the variant original.", show_default="the recipe's, balanced"),
@@ -71,6 +74,8 @@ def train(
     schedule = problem.training
     if epochs is not None:
         schedule = replace(schedule, epochs=epochs)
+    if batch_size is not None:
+        schedule = replace(schedule, batch_size=batch_size)
     if class_weights is not None:
         schedule = replace(schedule, class_weights=class_weights.value)
     dataset = open_dataset(data or sample_set(), problem.data, skip_bad=skip_bad)

@@ -93,7 +93,9 @@ def test_predict(environment: Path, work: Path) -> None:
 
 
 def test_training_says_what_is_missing(environment: Path, work: Path) -> None:
-    done = kewcore(environment, work, "quickstart", "--images", "60", "--epochs", "1", "-q")
+    drawn = kewcore(environment, work, "data", "sample", "--images", "60", "--out", "drawings", "-q")
+    assert drawn.returncode == 0, drawn.stderr
+    done = kewcore(environment, work, "train", "--data", "drawings", "--epochs", "1", "-q")
     assert done.returncode == 8
     assert done.stderr.splitlines()[-2:] == [
         "error: this command needs TensorFlow, and 'keras' is not installed",
