@@ -113,6 +113,6 @@ def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = ()) -> N
     for variant in result.variants:
         print_table(tables.title(result, variant), tables.COLUMNS, tables.rows(variant))
     if verdicts:
-        print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=2)
+        print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=(0, 1, 5))
     for note in tables.notes(result):
         say(note)

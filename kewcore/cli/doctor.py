@@ -56,7 +56,9 @@ def doctor(
         print_table("What this machine can do", ["task", "here", "why"], rows, left=3)
         if checks:
             rows = [[c.device, c.check, f"{c.max_error:.1e}", f"{c.bound:.0e}", c.verdict] for c in checks]
-            print_table("TensorFlow against NumPy", ["device", "check", "error", "bound", "verdict"], rows, left=2)
+            print_table(
+                "TensorFlow against NumPy", ["device", "check", "error", "bound", "verdict"], rows, left=(0, 1, 4)
+            )
     if wrong := [c for c in checks if not c.passed]:
         raise CheckFailedError(
             f"TensorFlow computes wrongly on {', '.join(sorted({c.device for c in wrong}))}",

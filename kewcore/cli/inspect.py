@@ -69,7 +69,7 @@ def _print_summary(model: "Model") -> None:
         *((name, text) for name, text in _about(metadata) if text),
         *(sorted(metadata.user_defined.items())),
     ]
-    print_table("", ("", ""), rows, left=2)
+    print_table("", ("property", "value"), rows, left=2)
 
 
 def _about(metadata: Any) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from kewcore.artefacts import Artefact
@@ -16,7 +16,9 @@ def print_json(kind: str, value: Mapping[str, Any], schema_version: int = 1) -> 
     print(json.dumps(found, indent=2, ensure_ascii=not in_utf_8))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int | Collection[int] = 1
+) -> None:
     """Prints a table on stdout: as drawn by rich on a terminal, at full width in plain text elsewhere.
 
     A table whose words are too wide for the terminal is printed row by row, a figure a line.
@@ -25,16 +27,18 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         title: Line above the table; empty for none.
         columns: Headings.
         rows: Cells as text, one sequence a row.
-        left: How many of the first columns are aligned to the left; the others, figures, to the right.
+        left: How many of the first columns, or which columns, are words, aligned to the left; the others, figures, are
+            aligned to the right.
     """
     from rich import box
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    words = range(left) if isinstance(left, int) else left
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < left else "right", overflow="fold")
+        table.add_column(column, justify="left" if index in words else "right", overflow="fold")
     rows = [tuple(row) for row in rows]
     for row in rows:
         table.add_row(*row)
@@ -45,6 +49,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         print(_stacked(title, columns, rows))
         return
     with console.capture() as drawn:
+        if title:  # not the table's own, which is folded where the table is narrower than it
+            console.print(title, style="bold", soft_wrap=True)
         console.print(table)
     print(drawn.get(), end="")  # not by rich, which ends the process with 1 when the reader has gone
 

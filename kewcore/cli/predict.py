@@ -83,7 +83,7 @@ def predict(
         rows = [
             [str(one.path), *(cell for name, p in one.answers for cell in (name, f"{p:.3f}"))] for one in predictions
         ]
-        print_table("", columns, rows, left=2)
+        print_table("", columns, rows, left=(0, *range(1, len(columns), 2)))
 
 
 def _image_paths(given: Sequence[Path]) -> Iterator[Path]:

@@ -39,9 +39,8 @@ def verify(
             except PackageError as unreadable:
                 if len(packages) == 1:
                     raise
-                results.append(
-                    Verification(package, 0, 0, None, (unreadable.message,))
-                )  # The others are looked at still.
+                # The others are looked at still.
+                results.append(Verification(package, 0, 0, None, (unreadable.message,)))
             advance(1, package.name)
     if json:
         rows = [
@@ -66,7 +65,7 @@ def verify(
             ]
             for result in results
         ]
-        print_table("", ["package", "files", "golden cases", "largest |Δp|", "verdict"], table)
+        print_table("", ["package", "files", "golden cases", "largest |Δp|", "verdict"], table, left=(0, 4))
     damaged = [result for result in results if result.problems]
     if damaged:
         error = CheckFailedError(

@@ -32,6 +32,21 @@ def test_a_file_gets_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(ROWS[1][0] in line and "98.3 % [91.1, 99.7]" in line for line in lines)
 
 
+def test_a_title_longer_than_its_table_is_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("Synthetic images (drawings, a stand-in)", ("class", "drawn"), [("leaf", "3")])
+    assert capsys.readouterr().out.splitlines()[0] == "Synthetic images (drawings, a stand-in)"
+
+
+def test_words_stand_left_and_figures_right_wherever_their_columns_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(
+        "", ("package", "files", "verdict"), [("a", "7", "sound"), ("b", "12", "weight.bin has changed")], left=(0, 2)
+    )
+    lines = capsys.readouterr().out.splitlines()
+    first, second = (next(line for line in lines if line.startswith(f" {name} ")) for name in "ab")
+    assert first.index("sound") == second.index("weight.bin")
+    assert first.index("7") == second.index("12") + 1
+
+
 def test_words_too_wide_for_the_terminal_are_stacked_and_not_torn(capsys: pytest.CaptureFixture[str]) -> None:
     assert on_a_terminal(capsys, "[Bench]", COLUMNS, ROWS) == (
         "[Bench]\n\n"
