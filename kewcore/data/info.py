@@ -9,8 +9,9 @@ from typing import Any
 
 from PIL import Image
 
+from kewcore.data.checks import undecodable
 from kewcore.data.dataset import open_dataset
-from kewcore.data.items import SPLITS, Item, Skipped, Split
+from kewcore.data.items import SPLITS, Item, Skipped, Split, without
 from kewcore.data.marker import read_marker
 from kewcore.recipes import DataRecipe
 
@@ -45,13 +46,15 @@ class DatasetInfo:
 
 
 def describe_dataset(root: Path, recipe_data: DataRecipe) -> DatasetInfo:
-    """Describes a folder without decoding its images; damage behind a file's header is not seen here.
+    """Describes a folder, whose images are all decoded once to find what cannot be.
 
     Raises:
         DataError: The folder is no dataset; see `open_dataset`.
     """
     dataset = open_dataset(root, recipe_data, skip_bad=True)
-    items = [item for part in SPLITS for item in dataset.splits[part]]
+    bad = undecodable([item for part in SPLITS for item in dataset.splits[part]], recipe_data)
+    splits = {part: without(dataset.splits[part], bad) for part in SPLITS}
+    items = [item for part in SPLITS for item in splits[part]]
 
     def header(item: Item) -> tuple[tuple[int, int], str, int]:
         with Image.open(item.path) as image:
@@ -59,13 +62,13 @@ def describe_dataset(root: Path, recipe_data: DataRecipe) -> DatasetInfo:
 
     with ThreadPoolExecutor() as pool:
         headers = list(pool.map(header, items))
-    within = {part: [item.sha256 for item in dataset.splits[part]] for part in SPLITS}
+    within = {part: [item.sha256 for item in splits[part]] for part in SPLITS}
     return DatasetInfo(
         root=root,
         class_names=dataset.class_names,
         counts={
             part: {
-                name: sum(item.class_index == index for item in dataset.splits[part])
+                name: sum(item.class_index == index for item in splits[part])
                 for index, name in enumerate(dataset.class_names)
             }
             for part in SPLITS
@@ -74,7 +77,7 @@ def describe_dataset(root: Path, recipe_data: DataRecipe) -> DatasetInfo:
         formats=dict(Counter(kind for _, kind, _ in headers).most_common()),
         size_bytes=sum(size_bytes for _, _, size_bytes in headers),
         duplicates=sum(len(hashes) - len(set(hashes)) for hashes in within.values()),
-        skipped=dataset.skipped,
+        skipped=dataset.skipped + tuple(bad),
         fingerprint=dataset.fingerprint,
         marker=read_marker(root),
     )

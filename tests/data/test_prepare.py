@@ -107,6 +107,7 @@ def test_a_description(tmp_path):
     split(tmp_path)
     (tmp_path / "train/leaf/again.png").write_bytes((tmp_path / "train/leaf/000.png").read_bytes())
     (tmp_path / "train/leaf/zero.png").write_bytes(b"")
+    (tmp_path / "test/leaf/cut.png").write_bytes((tmp_path / "val/leaf/000.png").read_bytes()[:-30])
     Image.new("RGB", (30, 20)).save(tmp_path / "val/flower/colour.jpg")
     found = describe_dataset(tmp_path, RECIPE)
     assert found.counts == {
@@ -116,7 +117,7 @@ def test_a_description(tmp_path):
     assert found.sizes == {(9, 7): 25, (20, 30): 1}
     assert found.formats == {"PNG L": 25, "JPEG RGB": 1}
     assert found.duplicates == 1
-    assert [one.path.name for one in found.skipped] == ["zero.png"]
-    assert found.size_bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.*g"))
+    assert [one.path.name for one in found.skipped] == ["zero.png", "cut.png"]
+    assert found.size_bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.*g") if path.stem != "cut")
     assert found.marker is None
     assert found.fingerprint == open_dataset(tmp_path, RECIPE, skip_bad=True).fingerprint
