@@ -1,7 +1,7 @@
 """The one error tree of kewcore: every failure that a user can cause or meet is a `KewError`.
 
 A message names the thing, what was expected and what came. `hint` says what to do about it. `exit_code` is what the
-command line ends with; see the table in docs/cli.md. Context is added with `add_note` and the same object re-raised.
+command line ends with; see the table in docs/errors.md. Context is added with `add_note` and the same object re-raised.
 """
 
 from typing import ClassVar
