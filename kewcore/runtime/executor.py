@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from kewcore.runtime.program import Operation
+from kewcore.runtime.state import StateCell
 
 Values = dict[str, Any]
 """Values by name: arrays of the declared type; a label or a dictionary for the outputs of `classify`."""
@@ -36,12 +37,12 @@ class Executor(Protocol):
         """Short name, as in `load(executor=…)`."""
         ...
 
-    def run(self, inputs: Mapping[str, Any]) -> Values:
-        """Computes the outputs of the function from its inputs, both by name."""
+    def run(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
+        """Computes the outputs of the function from its inputs, both by name; states change in place."""
         ...
 
-    def trace(self, inputs: Mapping[str, Any]) -> Values:
-        """Computes every value of the program, by name, without rewrites."""
+    def trace(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
+        """Computes every value of the program outside blocks, by name, without rewrites."""
         ...
 
     def placements(self) -> tuple[Placement, ...]:

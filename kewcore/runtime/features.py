@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from kewcore.errors import PackageError, UnsupportedError, UsageError
-from kewcore.runtime.program import Feature, FeatureKind, Function, Interface, TensorType
+from kewcore.runtime.program import DataType, Feature, FeatureKind, Function, Interface, TensorType
 from kewcore.runtime.registry import Array
 
 _CHANNELS = {"GRAYSCALE": 1, "GRAYSCALE_FLOAT16": 1, "RGB": 3, "BGR": 3}
@@ -58,8 +58,9 @@ def results_from(values: Mapping[str, Any], interface: Interface) -> dict[str, A
         interface: The function's description.
 
     Returns:
-        Outputs by the description's names: arrays of the described type, a label (`str` or `int`), a dictionary of
-        probabilities by label, or a PIL image.
+        Outputs by the description's names: arrays of the described type, but float32 for fp16 and `[1]` for a single
+        number; a label (`str` or `int`); a dictionary of probabilities by label; or a PIL image, mode `RGBA`, `L` or
+        `F`. Source: `CoreMLPythonUtils.mm` of github.com/apple/coremltools.
 
     Raises:
         PackageError: The program gives something else than the description says.
@@ -78,7 +79,8 @@ def results_from(values: Mapping[str, Any], interface: Interface) -> dict[str, A
 
 def _result(value: Any, feature: Feature) -> Any:
     if feature.kind is FeatureKind.MULTI_ARRAY and feature.dtype is not None:
-        return np.asarray(value).astype(feature.dtype.numpy, copy=False)
+        given = np.float32 if feature.dtype is DataType.FLOAT16 else feature.dtype.numpy
+        return np.atleast_1d(np.asarray(value)).astype(given, copy=False)
     if feature.kind is FeatureKind.IMAGE:
         return _image_from(np.asarray(value), feature)
     if feature.kind is FeatureKind.INT64:
@@ -184,4 +186,7 @@ def _image_from(value: Array, feature: Feature) -> Image.Image:
     pixels = np.clip(np.round(planes.astype(np.float32)), 0, 255).astype(np.uint8)
     if feature.colour_space == "BGR":
         pixels = pixels[::-1]
-    return Image.fromarray(pixels[0] if pixels.shape[0] == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    if pixels.shape[0] == 1:
+        return Image.fromarray(pixels[0])
+    opaque = np.full((1, *pixels.shape[1:]), 255, np.uint8)
+    return Image.fromarray(np.ascontiguousarray(np.concatenate([pixels, opaque]).transpose(1, 2, 0)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kewcore.runtime.evaluation import is_constant
 from kewcore.runtime.model import Model
 from kewcore.runtime.program import (
     Binding,
@@ -17,7 +18,6 @@ from kewcore.runtime.program import (
     TensorValue,
     element_count,
 )
-from kewcore.runtime.reference import is_constant
 from kewcore.runtime.spec.weights import BlobStorage
 
 

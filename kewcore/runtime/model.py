@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kewcore.errors import PackageError
+from kewcore.errors import PackageError, UsageError
+from kewcore.runtime.evaluation import constant
 from kewcore.runtime.executor import Executor, Placement
 from kewcore.runtime.features import results_from, tensors_from
 from kewcore.runtime.program import (
@@ -15,7 +16,7 @@ from kewcore.runtime.program import (
     Operation,
     Package,
 )
-from kewcore.runtime.reference import constant
+from kewcore.runtime.state import State, StateCell
 
 
 @dataclass(frozen=True)
@@ -34,31 +35,54 @@ class Model:
     interface: Interface
     executor: Executor
 
-    def predict(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
         """Predicts with the keys, types and shapes of coremltools' `MLModel.predict`.
 
         Args:
             inputs: Inputs by name: PIL images or arrays `[H, W]` / `[H, W, 3]` for images, arrays for multiarrays.
+            state: What `make_state` gave, for a stateful model; it changes in place.
 
         Returns:
             Outputs by name; a classifier gives its label and a dictionary of probabilities by label.
 
         Raises:
-            UsageError: An input is missing, unknown, or has the wrong shape.
+            UsageError: An input is missing, unknown, or has the wrong shape; or a stateful model gets no state.
         """
         tensors = tensors_from(inputs, self.interface, self.function)
-        return results_from(self.executor.run(tensors), self.interface)
+        return results_from(self.executor.run(tensors, self._cells(state)), self.interface)
 
-    def trace(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Computes every value of the program, by name: inputs, weights, intermediate values and outputs.
+    def make_state(self) -> State:
+        """Makes the states of a stateful model, all zeros, to be given to each `predict` of one sequence.
+
+        Raises:
+            UsageError: The model has no states.
+        """
+        state = State(self.function)
+        if not state.cells:
+            raise UsageError(f"'{self.package.path}' has no states")
+        return state
+
+    def _cells(self, state: State | None) -> Mapping[str, StateCell]:
+        wanted = set(State(self.function).cells)
+        given = {} if state is None else state.cells
+        if wanted != set(given):
+            raise UsageError(
+                f"the states must be {', '.join(sorted(wanted)) or 'none'}, got {', '.join(sorted(given)) or 'none'}",
+                hint="make them with make_state(), and give them to every predict()" if wanted else None,
+            )
+        return given
+
+    def trace(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
+        """Computes every value of the program outside loops, by name: inputs, weights, intermediate values and outputs.
 
         Args:
             inputs: As for `predict`.
+            state: As for `predict`.
 
         Returns:
             Arrays in their declared types; the label and the probabilities of a classifier as they are.
         """
-        return self.executor.trace(tensors_from(inputs, self.interface, self.function))
+        return self.executor.trace(tensors_from(inputs, self.interface, self.function), self._cells(state))
 
     @property
     def inputs(self) -> tuple[Feature, ...]:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from kewcore.errors import PackageError, UnsupportedError
+from kewcore.runtime.evaluation import Context, evaluate, narrow, widen
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.program import Function
-from kewcore.runtime.reference import evaluate, narrow, widen
+from kewcore.runtime.state import StateCell
 
 
 class OnnxExecutor:
@@ -37,13 +38,14 @@ class OnnxExecutor:
         self.spinning = spinning
         self._schedule = self._started(plan(pool_before_activation(function), precision))
 
-    def run(self, inputs: Mapping[str, Any]) -> Values:
-        """Computes the outputs; safe to call from several threads at a time."""
-        return self._run(self._schedule, inputs, self.function.body.outputs)
+    def run(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
+        """Computes the outputs; safe to call from several threads at a time, unless they share states."""
+        return self._run(self._schedule, inputs, states, self.function.body.outputs)
 
-    def trace(self, inputs: Mapping[str, Any]) -> Values:
-        """Computes every value of the program as it stands, without rewrites; slower, and needs a session more."""
-        return self._run(self._full_schedule, inputs, tuple(self._full_schedule.types))
+    def trace(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
+        """Computes every value outside blocks as the program stands, without rewrites; slower, needs a session more."""
+        names = tuple(name for name in self._full_schedule.types if name not in states)
+        return self._run(self._full_schedule, inputs, states, names)
 
     def placements(self) -> tuple[Placement, ...]:
         """Which executor takes each operation."""
@@ -67,16 +69,24 @@ class OnnxExecutor:
         model = model_proto(segment, planned.types, self.function.name).SerializeToString()
         return session_of(model, threads=self.threads, spinning=self.spinning)
 
-    def _run(self, schedule: "_Schedule", inputs: Mapping[str, Any], names: tuple[str, ...]) -> Values:
-        values: Values = dict(schedule.constants)
+    def _run(
+        self,
+        schedule: "_Schedule",
+        inputs: Mapping[str, Any],
+        states: Mapping[str, StateCell],
+        names: tuple[str, ...],
+    ) -> Values:
+        values: Values = {**schedule.constants, **states}
+        context = Context(self.function.opset, self.precision)
         for named in self.function.inputs:
-            values[named.name] = widen(np.asarray(inputs[named.name]), named.type)
+            if named.name not in states:
+                values[named.name] = widen(np.asarray(inputs[named.name]), named.type)
         for step in schedule.steps:
             if isinstance(step, _SessionStep):
                 feed = {name: np.ascontiguousarray(values[name]) for name in step.inputs}
                 values.update(zip(step.outputs, run_session(step.session, feed), strict=True))
             else:
-                evaluate(step.operation, self.function.opset, values, self.precision)
+                evaluate(step.operation, context, values)
         return {name: narrow(values[name], schedule.types[name]) for name in names}
 
 

@@ -238,6 +238,12 @@ class Operation:
         """Inputs, and the attributes that stand for inputs."""
         return {**{key: (value,) for key, value in self.attributes.items() if key != "name"}, **self.inputs}
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the values that it reads, those that its blocks read from outside included."""
+        own = {b for bindings in self.arguments.values() for b in bindings if isinstance(b, str)}
+        return frozenset(own.union(*(block.reads for block in self.blocks)))
+
     def __str__(self) -> str:
         return f"op '{self.name}' ({self.type})"
 
@@ -249,6 +255,20 @@ class Block:
     inputs: tuple[NamedType, ...]
     operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the values from outside that the operations or the outputs refer to."""
+        made = {named.name for named in self.inputs}
+        read: set[str] = set()
+        for operation in self.operations:
+            read |= operation.reads - made
+            made |= {output.name for output in operation.outputs}
+        return frozenset(read | (set(self.outputs) - made))
+
+    def walk_computed(self) -> Iterator[Operation]:
+        """Yields the operations outside nested blocks that compute something: all but constants."""
+        return (operation for operation in self.operations if operation.type != "const")
 
     def walk(self) -> Iterator[Operation]:
         """Yields every operation, those of nested blocks behind the operation that holds them."""

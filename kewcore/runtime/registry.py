@@ -84,6 +84,8 @@ class OpSpec:
         parameters: Whether each parameter must be given.
         scalars: Parameters of rank 0: those whose annotation is a plain number, truth value or text.
         variadic: Parameters that take a row of values.
+        variadic_results: Whether the kernel gives a row of results, however long.
+        blocks: How many nested blocks it has.
         accepts: Element types that parameters take; one that is not listed takes any.
         shape_rule: Shapes of the results from shapes and constants; None where they are known at run time only.
         result_like: Parameter whose element type the result must have; None where another rule holds.
@@ -97,6 +99,8 @@ class OpSpec:
     parameters: Mapping[str, bool]
     scalars: frozenset[str]
     variadic: frozenset[str]
+    variadic_results: bool
+    blocks: int
     accepts: Mapping[str, frozenset[DataType]]
     shape_rule: ShapeRule | None
     result_like: str | None
@@ -115,6 +119,8 @@ def op(
     accepts: Mapping[str, frozenset[DataType]] | None = None,
     shape: ShapeRule | None = None,
     variadic: tuple[str, ...] = (),
+    variadic_results: bool = False,
+    blocks: int = 0,
     result_like: str | None = "x",
     exact: bool = False,
 ) -> Callable[[F], F]:
@@ -131,6 +137,8 @@ def op(
         accepts: Element types by parameter.
         shape: Rule for the results' shapes.
         variadic: Parameters that take a row of values.
+        variadic_results: See `OpSpec.variadic_results`.
+        blocks: How many nested blocks it has.
         result_like: Parameter whose element type the results have.
         exact: See `OpSpec.exact`.
 
@@ -154,6 +162,8 @@ def op(
             parameters=parameters,
             scalars=frozenset(scalars),
             variadic=frozenset(variadic),
+            variadic_results=variadic_results,
+            blocks=blocks,
             accepts=accepts or {},
             shape_rule=shape,
             result_like=like,

@@ -1,8 +1,9 @@
 """Checks a whole program before its first operation runs, and reports all problems at once.
 
 What is checked: operations are known at the program's opset; required inputs are there and no unknown ones; names are
-defined before they are used, once; constants can be read; element types and shapes agree with the rules that stand
-beside each operation in the registry; outputs exist and answer to the model's description.
+defined before they are used, once, in nested blocks too; constants can be read; element types and shapes agree with the
+rules that stand beside each operation in the registry; blocks take and give what their operation hands on; outputs
+exist and answer to the model's description.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ from kewcore.runtime.opset import Opset
 from kewcore.runtime.program import (
     TENSOR_LIMIT_BYTES,
     Binding,
+    Block,
     CollectionValue,
     Function,
     Interface,
@@ -86,18 +88,7 @@ def _function_problems(function: Function, interface: Interface | None, missing:
             yield f"input '{named.name}' is there twice"
         scope.types[named.name] = named.type
         yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
-    for operation in function.body.operations:
-        if operation.type in missing:
-            scope.types.update({output.name: output.type for output in operation.outputs})
-            continue
-        yield from (f"{operation}: {problem}" for problem in _operation_problems(operation, function.opset, scope))
-        for output in operation.outputs:
-            if output.name in scope.types:
-                yield f"{operation}: its output '{output.name}' is defined already"
-            scope.types[output.name] = scope.inferred.pop(output.name, output.type)
-    for name in function.body.outputs:
-        if name not in scope.types:
-            yield f"output '{name}' is never computed"
+    yield from _block_problems(function.body, function.opset, scope, missing)
     if interface is not None:
         known = {named.name for named in function.inputs}
         for feature in interface.inputs:
@@ -109,6 +100,58 @@ def _function_problems(function: Function, interface: Interface | None, missing:
         described = {feature.name for feature in (*interface.inputs, *interface.states)}
         for name in sorted(known - described):
             yield f"the program has input '{name}', the description has not"
+
+
+def _block_problems(block: Block, opset: Opset, scope: _Scope, missing: frozenset[str]) -> Iterator[str]:
+    """Checks operations in order, nested blocks included; `scope` gets what they define."""
+    for operation in block.operations:
+        if operation.type in missing:
+            scope.types.update({output.name: output.type for output in operation.outputs})
+            continue
+        yield from (f"{operation}: {problem}" for problem in _operation_problems(operation, opset, scope))
+        for number, inner in enumerate(operation.blocks, start=1):
+            yield from (f"{operation}, block {number}: {p}" for p in _inner_problems(inner, opset, scope, missing))
+        for output in operation.outputs:
+            if output.name in scope.types:
+                yield f"{operation}: its output '{output.name}' is defined already"
+            scope.types[output.name] = scope.inferred.pop(output.name, output.type)
+    for name in block.outputs:
+        if name not in scope.types:
+            yield f"output '{name}' is never computed"
+
+
+def _inner_problems(block: Block, opset: Opset, scope: _Scope, missing: frozenset[str]) -> Iterator[str]:
+    """Checks a nested block; what it defines is not seen outside, and may hide nothing."""
+    inner = _Scope(dict(scope.types), dict(scope.constants))
+    for named in block.inputs:
+        if named.name in inner.types:
+            yield f"input '{named.name}' is defined already"
+        # A loop may change the shapes of its variables from round to round, so their sizes are not taken at their word.
+        inner.types[named.name] = _opened(named.type)
+        yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
+    yield from _block_problems(block, opset, inner, missing)
+
+
+def _opened(type_: ValueType) -> ValueType:
+    if isinstance(type_, TensorType) and type_.shape is not None:
+        return replace(type_, shape=(None,) * len(type_.shape))
+    return type_
+
+
+def _control_problems(operation: Operation, spec: OpSpec) -> Iterator[str]:
+    """Compares what blocks take and give in number with the operation that runs them."""
+    blocks = operation.blocks
+    if len(blocks) != spec.blocks:
+        yield f"it takes {spec.blocks} blocks, got {len(blocks)}"
+        return
+    given = len(operation.inputs.get("loop_vars", ()))
+    for number, block in enumerate(blocks, start=1):
+        is_condition = operation.type == "while_loop" and number == 1
+        wanted = 1 if is_condition else len(operation.outputs)
+        if len(block.inputs) != given:
+            yield f"block {number} takes {len(block.inputs)} values, got {given}"
+        if len(block.outputs) != wanted:
+            yield f"block {number} gives {len(block.outputs)} values, expected {wanted}"
 
 
 def _operation_problems(operation: Operation, opset: Opset, scope: _Scope) -> Iterator[str]:
@@ -134,7 +177,7 @@ def _operation_problems(operation: Operation, opset: Opset, scope: _Scope) -> It
     if spec is None:
         yield _unknown_op(operation.type, opset)
         return
-    misfits = list(_parameter_problems(spec, arguments))
+    misfits = [*_parameter_problems(spec, arguments), *_control_problems(operation, spec)]
     yield from misfits
     if operation.type == "const":
         yield from _remember_constant(operation, scope)

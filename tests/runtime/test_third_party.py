@@ -22,10 +22,15 @@ AGREEING = {
     "mnist_mlp_classifier": 1e-3,
     "mobilefacenet_fp16": 4e-3,
     "pose_cnn1d": 1e-3,
+    "pose_lstm": 1e-3,
     "screendoc_mobilenetv3": 2e-3,
     "situp_conv1d": 1e-3,
+    "speech_emotion_lstm": 1e-3,
     "yolo11n_pal8": 4e-3,
 }
+
+STAYING = {"classify", "while_loop", "make_list", "list_scatter", "list_gather"}
+"""What the fast executor leaves to the reference executor."""
 
 
 def open_package(folder: Path, executor: Any) -> Model:
@@ -51,7 +56,7 @@ def test_both_executors_agree(third_party: Path, name: str) -> None:
     reference, fast = (open_package(third_party / name, executor) for executor in ("reference", "onnx"))
     inputs = random_inputs(reference)
     expected, result = reference.predict(inputs), fast.predict(inputs)
-    assert {p.operation.type for p in fast.placements if p.executor == "reference"} <= {"classify"}
+    assert {p.operation.type for p in fast.placements if p.executor == "reference"} <= STAYING
     for key, wanted in expected.items():
         if isinstance(wanted, np.ndarray):
             assert result[key].dtype == wanted.dtype
@@ -101,8 +106,6 @@ def test_a_malformed_package_says_where(third_party: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("pose_lstm", "uses operations that kewcore does not run: list_gather .1., list_read"),
-        ("speech_emotion_lstm", "while_loop .1."),
         ("yolo11n_face_pal8_nms_pipeline", "holds a model of kind 'pipeline'; kewcore runs ML Programs"),
     ],
 )

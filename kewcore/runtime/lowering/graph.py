@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from kewcore.runtime.evaluation import constant
 from kewcore.runtime.executor import Precision
 from kewcore.runtime.program import Binding, DataType, NamedType, Operation, TensorType, TensorValue
-from kewcore.runtime.reference import constant
 from kewcore.runtime.registry import Array, OpSpec, Shape, as_scalar_or_array
 
 ONNX_OPSET = 20

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kewcore.runtime.evaluation import Context, evaluate, is_constant
 from kewcore.runtime.executor import Placement, Precision, Values
 from kewcore.runtime.lowering.graph import IR_VERSION, ONNX_OPSET, GraphBuilder, Lowering, NoLoweringError, element_type
 from kewcore.runtime.lowering.registry import lower
 from kewcore.runtime.program import Function, Operation, TensorType
-from kewcore.runtime.reference import evaluate, is_constant
 from kewcore.runtime.registry import lookup
 
 _NEVER_FOLDED = ("random_", "read_state", "coreml_update_state")
@@ -68,9 +68,7 @@ class Plan:
                 rows.extend(Placement(operation, "onnx") for operation in segment.operations)
         placed = {id(row.operation): row for row in rows}
         return tuple(
-            placed.get(id(operation), Placement(operation, "onnx"))
-            for operation in self.function.body.operations
-            if operation.type != "const"
+            placed.get(id(operation), Placement(operation, "onnx")) for operation in self.function.body.walk_computed()
         )
 
 
@@ -85,11 +83,12 @@ def plan(function: Function, precision: Precision, *, keep_all: bool = False) ->
     outputs = [named for operation in function.body.operations for named in operation.outputs]
     types = {named.name: named.type for named in (*function.inputs, *outputs)}
     constants: Values = {}
+    context = Context(function.opset, precision)
     builder: GraphBuilder | None = None
     rows: list[tuple[GraphBuilder, list[Operation]] | ReferenceSegment] = []
     for operation in function.body.operations:
         if _is_known(operation, constants, types):
-            evaluate(operation, function.opset, constants, precision)
+            evaluate(operation, context, constants)
             continue
         if builder is None:
             builder = GraphBuilder(precision, types, constants)
@@ -103,7 +102,7 @@ def plan(function: Function, precision: Precision, *, keep_all: bool = False) ->
             rows.append(ReferenceSegment(operation, reason))
             builder = None
     segments = _connected([row for row in rows if not isinstance(row, tuple) or row[1]], function, keep_all)
-    read = {b for s in segments if isinstance(s, ReferenceSegment) for b in _reads(s.operation)}
+    read = {b for s in segments if isinstance(s, ReferenceSegment) for b in s.operation.reads}
     for segment in segments:
         if isinstance(segment, GraphSegment):
             segment.graph.constants = {}  # the graph has what it needs of them; together they are all weights once more
@@ -167,7 +166,7 @@ def _is_known(operation: Operation, constants: Values, types: Mapping[str, Any])
         return True
     if operation.blocks or operation.type == "classify" or operation.type.startswith(_NEVER_FOLDED):
         return False
-    if not all(name in constants for name in _reads(operation)):
+    if not all(name in constants for name in operation.reads):
         return False
     sizes = [types[output.name] for output in operation.outputs]
     return all(
@@ -183,11 +182,6 @@ def _count(shape: tuple[int, ...]) -> int:
     return count
 
 
-def _reads(operation: Operation) -> set[str]:
-    own = {b for bindings in operation.arguments.values() for b in bindings if isinstance(b, str)}
-    return own | {name for block in operation.blocks for inner in block.operations for name in _reads(inner)}
-
-
 def _connected(
     rows: list[tuple[GraphBuilder, list[Operation]] | ReferenceSegment], function: Function, keep_all: bool
 ) -> tuple[GraphSegment | ReferenceSegment, ...]:
@@ -196,7 +190,7 @@ def _connected(
     segments: list[GraphSegment | ReferenceSegment] = []
     for row in reversed(rows):
         if isinstance(row, ReferenceSegment):
-            needed |= _reads(row.operation)
+            needed |= row.operation.reads
             segments.append(row)
             continue
         graph, operations = row

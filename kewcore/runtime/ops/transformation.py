@@ -77,7 +77,7 @@ def stack(*, values: tuple[Array, ...], axis: int) -> Array:
     return np.stack(values, int(axis))
 
 
-@op("split", source=_OPERATION, shape=shapes.split_up, exact=True)
+@op("split", source=_OPERATION, shape=shapes.split_up, variadic_results=True, exact=True)
 def split(*, x: Array, axis: int, num_splits: int | None = None, split_sizes: Array | None = None) -> tuple[Array, ...]:
     """Parts of `x` along `axis`."""
     position = int(axis)

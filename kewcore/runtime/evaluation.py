@@ -1,0 +1,196 @@
+"""What an operation computes: its kernel on its arguments, every result rounded to its declared type; and blocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kewcore.errors import KewError, PackageError, UnsupportedError
+from kewcore.runtime.executor import Precision, Values
+from kewcore.runtime.opset import Opset
+from kewcore.runtime.program import (
+    Binding,
+    Block,
+    CollectionValue,
+    DataType,
+    NamedType,
+    Operation,
+    TensorType,
+    TensorValue,
+)
+from kewcore.runtime.registry import OpSpec, as_scalar_or_array, lookup
+
+LOOP_BUDGET = 4_000_000
+"""Work that the loops of one prediction may do, so that no package hangs its reader: an operation in a loop counts 1,
+and 1 more for every 4,096 elements that it gives. An LSTM of 1,000 steps written as a loop takes 20,000."""
+_ELEMENTS_A_UNIT = 4096
+
+_KERNEL_ERRORS = (ValueError, TypeError, IndexError, KeyError, ArithmeticError, MemoryError)
+"""What NumPy raises on arguments that the verifier could not know to be wrong."""
+
+
+@dataclass
+class Budget:
+    """The work that loops may still do in one prediction."""
+
+    left: int = LOOP_BUDGET
+
+    def spend(self, operation: Operation, values: Values) -> None:
+        """Takes off what an operation in a loop cost.
+
+        Raises:
+            PackageError: There is nothing left.
+        """
+        sizes = (values.get(named.name) for named in operation.outputs)
+        self.left -= 1 + sum(array.size // _ELEMENTS_A_UNIT for array in sizes if isinstance(array, np.ndarray))
+        if self.left < 0:
+            raise PackageError(
+                f"{operation}: the loops of this prediction do more than {LOOP_BUDGET} units of work",
+                hint="a loop that does not end, or a package that was made to keep its reader busy",
+            )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is the same for all operations of one prediction.
+
+    Attributes:
+        opset: The function's opset.
+        precision: Whether fp16-typed values are rounded.
+        budget: Work that loops may still do.
+    """
+
+    opset: Opset
+    precision: Precision
+    budget: Budget = field(default_factory=Budget)
+
+
+def is_constant(operation: Operation) -> bool:
+    """Whether an operation's result is fixed in the package: a constant or a compressed weight."""
+    return operation.type == "const" or operation.type.startswith("constexpr_")
+
+
+def evaluate(operation: Operation, context: Context, values: Values) -> None:
+    """Runs one operation and adds its results to `values`.
+
+    Raises:
+        UnsupportedError: No kernel is known.
+        PackageError: The kernel refuses its arguments, its results do not fit their declared types, or a loop does
+            not end.
+    """
+    spec = lookup(operation.type, context.opset)
+    if spec is None:
+        raise UnsupportedError(f"{operation}: the operation is not known at {context.opset.ios}")
+    arguments = {
+        parameter: _argument(parameter, bindings, spec, values) for parameter, bindings in operation.arguments.items()
+    }
+    try:
+        with np.errstate(all="ignore"):
+            result = _control(operation, arguments, context, values) if operation.blocks else spec.kernel(**arguments)
+    except KewError as error:
+        error.add_note(f"in {operation}")
+        raise
+    except _KERNEL_ERRORS as error:
+        raise PackageError(f"{operation} failed: {error or type(error).__name__}") from error
+    is_row = isinstance(result, tuple) and (len(operation.outputs) > 1 or spec.variadic_results)
+    results = result if is_row else (result,)
+    if len(results) != len(operation.outputs):
+        raise PackageError(f"{operation} gave {len(results)} results for {len(operation.outputs)} outputs")
+    rounds = context.precision == "typed" and not spec.exact
+    for named, value in zip(operation.outputs, results, strict=True):
+        values[named.name] = _settled(operation, named, value, rounds=rounds)
+
+
+def _control(operation: Operation, arguments: Mapping[str, Any], context: Context, values: Values) -> tuple[Any, ...]:
+    """Runs the blocks of `cond` or `while_loop`, and returns what they give."""
+    blocks = tuple(_PreparedBlock.of(block, context, values) for block in operation.blocks)
+    if operation.type == "cond":
+        return blocks[0 if arguments["pred"] else 1].run((), context)
+    condition, body = blocks
+    loop_vars: tuple[Any, ...] = arguments["loop_vars"]
+    while condition.run(loop_vars, context)[0]:
+        loop_vars = body.run(loop_vars, context)
+        context.budget.spend(operation, {})
+    return loop_vars
+
+
+@dataclass(frozen=True)
+class _PreparedBlock:
+    """A block with what it reads from outside, and with its constants, which do not change from round to round."""
+
+    block: Block
+    outside: Values
+
+    @staticmethod
+    def of(block: Block, context: Context, values: Values) -> "_PreparedBlock":
+        outside = {name: values[name] for name in block.reads if name in values}
+        for operation in block.operations:
+            if is_constant(operation):
+                evaluate(operation, context, outside)
+        return _PreparedBlock(block, outside)
+
+    def run(self, inputs: tuple[Any, ...], context: Context) -> tuple[Any, ...]:
+        values = dict(self.outside)
+        for named, value in zip(self.block.inputs, inputs, strict=True):
+            values[named.name] = value
+        for operation in self.block.operations:
+            if not is_constant(operation):
+                evaluate(operation, context, values)
+                context.budget.spend(operation, values)
+        return tuple(values[name] for name in self.block.outputs)
+
+
+def constant(value: Binding) -> Any:
+    """Reads a constant: an array of at least its own type, fp16 widened, or a tuple of scalars for a list."""
+    if isinstance(value, TensorValue):
+        return widen(value.numpy(), value.type)
+    if isinstance(value, CollectionValue):
+        return tuple(as_scalar_or_array(np.asarray(constant(item))) for item in value.items)
+    raise TypeError(f"'{value}' is a name, not a constant")
+
+
+def widen(array: Any, type_: Any) -> Any:
+    """Widens fp16 to float32; everything else stays as it is."""
+    if isinstance(type_, TensorType) and type_.dtype is DataType.FLOAT16:
+        return np.asarray(array, np.float32)
+    return array
+
+
+def narrow(value: Any, type_: Any) -> Any:
+    """Brings a value to its declared type for the outside world."""
+    if isinstance(type_, TensorType) and isinstance(value, np.ndarray):
+        with np.errstate(over="ignore"):
+            return value.astype(type_.dtype.numpy, copy=False)
+    return value
+
+
+def round_to_fp16(array: Any) -> Any:
+    """Rounds float32 elements to the nearest that fp16 has; too large ones become infinite."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float16).astype(np.float32)
+
+
+def _argument(parameter: str, bindings: tuple[Binding, ...], spec: OpSpec, values: Values) -> Any:
+    resolved = tuple(values[binding] if isinstance(binding, str) else constant(binding) for binding in bindings)
+    if parameter in spec.variadic:
+        return resolved
+    value = resolved[0]
+    return as_scalar_or_array(value) if isinstance(value, np.ndarray) else value
+
+
+def _settled(operation: Operation, named: NamedType, value: Any, *, rounds: bool) -> Any:
+    """Brings a result to its declared type and checks its shape."""
+    if not isinstance(named.type, TensorType) or isinstance(value, str | int | dict):
+        return value
+    array = np.asarray(value)
+    shape, dtype = named.type.shape, named.type.dtype
+    if shape is not None and (
+        len(shape) != array.ndim or any(s not in {None, n} for s, n in zip(shape, array.shape, strict=True))
+    ):
+        raise PackageError(f"{operation}: output '{named.name}' is declared as {named.type}, got {list(array.shape)}")
+    if dtype is DataType.FLOAT16:
+        array = np.asarray(array, np.float32)
+        return round_to_fp16(array) if rounds else array
+    with np.errstate(all="ignore"):
+        return array.astype(dtype.numpy, copy=False)
