@@ -58,7 +58,7 @@ def find_subject(path: Path) -> Subject:
     says how photographs are brought to that size, a warning says what was taken.
 
     Raises:
-        UsageError: It is neither a run, a package nor an ONNX file.
+        UsageError: There is nothing, or what is neither a run, a package nor an ONNX file.
         RunError: The run is damaged.
         PackageError: The package or its sidecar is damaged; the ONNX file does not name its classes.
         UnsupportedError: The package or the ONNX file does not classify greyscale images.
@@ -75,7 +75,9 @@ def find_subject(path: Path) -> Subject:
         facts = run_facts(path)
         return Subject(f"{facts.recipe}-{facts.variant}", path, "run", facts.source)
     raise UsageError(
-        f"'{path}' is neither a run, a package nor an ONNX file",
+        f"'{path}' is neither a run, a package nor an ONNX file"
+        if path.exists()
+        else f"there is nothing at '{path}': expected a run, a package or an ONNX file",
         hint="give the folder of a run (with run.json), a package (.mlpackage) or an ONNX file (.onnx)",
     )
 

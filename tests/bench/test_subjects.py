@@ -70,6 +70,8 @@ def test_an_onnx_file_does_not_know_its_dataset(bed: Bed, tmp_path: Path) -> Non
     assert caught.value.hint == "say --data DIR"
     with pytest.raises(UsageError, match="is neither a run, a package nor an ONNX file"):
         find_subject(tmp_path)
+    with pytest.raises(UsageError, match=r"there is nothing at '.*/none': expected a run, a package or an ONNX file"):
+        find_subject(tmp_path / "none")
 
 
 def test_a_package_without_a_sidecar_says_itself_what_it_takes(
