@@ -66,6 +66,23 @@ def sha256_tree(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def check_writable(folder: Path) -> None:
+    """Refuses a folder that cannot be written to, before work is done whose result would go there.
+
+    Args:
+        folder: One that is there, or will be made, with those above it.
+
+    Raises:
+        StorageError: A file stands where it or one above it should be, or permission is missing.
+    """
+    with storage_errors(folder):
+        standing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not standing.is_dir():
+            raise StorageError(f"cannot write to '{folder}': '{standing}' is a file", hint="choose a folder with --out")
+        if not os.access(standing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def write_bytes(path: Path, content: bytes) -> Artefact:
     """Writes a file whole or not at all: a temporary file beside it, flushed to disk, then renamed.
 

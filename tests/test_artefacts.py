@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from kewcore.artefacts import describe, replacing_folder, sha256_tree, swap_into_place, write_json, write_text
+from kewcore.artefacts import (
+    check_writable,
+    describe,
+    replacing_folder,
+    sha256_tree,
+    swap_into_place,
+    write_json,
+    write_text,
+)
 from kewcore.errors import StorageError
 
 pytestmark = pytest.mark.unit
@@ -52,6 +60,27 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="a file of that name exists"), replacing_folder(tmp_path / "run"):
         pass
     assert (tmp_path / "run").read_text() == "a file"
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("a file")
+    check_writable(tmp_path / "deep" / "reports")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+    for folder in (tmp_path / "notes", tmp_path / "notes" / "deep" / "reports"):
+        with pytest.raises(StorageError) as caught:
+            check_writable(folder)
+        assert caught.value.message == f"cannot write to '{folder}': '{tmp_path / 'notes'}' is a file"
+        assert caught.value.hint == "choose a folder with --out"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_refused_before_any_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(StorageError, match=r"cannot write '.*reports': Permission denied"):
+            check_writable(tmp_path / "reports")
+    finally:
+        tmp_path.chmod(0o755)
 
 
 def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:

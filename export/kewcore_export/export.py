@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore import __version__
-from kewcore.artefacts import Artefact, describe, sha256_file, storage_errors
+from kewcore.artefacts import Artefact, check_writable, describe, sha256_file, storage_errors
 from kewcore.console import progress
 from kewcore.errors import ExportError, PackageError
 from kewcore.models.reference import load_keras_model
@@ -131,6 +131,7 @@ def export_run(
     found = {job.package: None if force else _unchanged(job) for job in jobs}
     missing = [job for job in jobs if found[job.package] is None]
     if missing:
+        check_writable(out)
         found.update({package.path: package for package in _export(loaded, record, missing, out)})
     return [package for job in jobs if (package := found[job.package])]
 

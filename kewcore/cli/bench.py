@@ -50,6 +50,7 @@ def bench(
 
     Example: `kewcore bench --gate gates.toml --json > bench-result.json`
     """
+    from kewcore.artefacts import check_writable
     from kewcore.cli.output import print_json, report_written
     from kewcore.console import say, warn
     from kewcore.errors import CheckFailedError, StorageError
@@ -59,6 +60,7 @@ def bench(
     from kewcore_bench.schema import to_json, to_object
     from kewcore_bench.sources import labelled_images
 
+    check_writable(out)
     gates = gating.load_gates(gate) if gate is not None else None
     if gates is not None:
         gating.check_measurable(gates, latency=not no_latency)

@@ -46,7 +46,7 @@ def evaluate(
 
     Example: `kewcore evaluate runs/kewcnn/original packages/KewCNN-original-int8.mlpackage`
     """
-    from kewcore.artefacts import write_json
+    from kewcore.artefacts import check_writable, write_json
     from kewcore.cli.output import print_json, report_written
     from kewcore.console import say
     from kewcore.training.run import newest_runs
@@ -56,6 +56,7 @@ def evaluate(
     from kewcore_bench.sources import labelled_images
     from kewcore_bench.subjects import find_subjects
 
+    check_writable(out)
     if not models:
         models = newest_runs()
         say(f"evaluating the newest runs: {', '.join(str(path) for path in models)}")

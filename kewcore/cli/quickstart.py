@@ -34,10 +34,11 @@ def quickstart(
     """
     import time
 
-    from kewcore.artefacts import storage_errors
+    from kewcore.artefacts import check_writable, storage_errors
     from kewcore.console import say
 
     start = time.monotonic()
+    check_writable(out)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     talk = ["--quiet"] if quiet else ["--verbose"] if verbose else []

@@ -61,7 +61,7 @@ def train(
     """
     from dataclasses import replace
 
-    from kewcore.artefacts import describe
+    from kewcore.artefacts import check_writable, describe
     from kewcore.cli.output import print_json, print_table, report_written
     from kewcore.console import say, warn
     from kewcore.data.dataset import open_dataset
@@ -70,6 +70,7 @@ def train(
     from kewcore.training.loop import Options, train_variants
     from kewcore.training.run import training_figures
 
+    check_writable(out)
     problem = load_recipe(recipe)
     schedule = problem.training
     if epochs is not None:

@@ -115,6 +115,10 @@ def lives(pid: int) -> bool:
         (("bench", "none.mlpackage"), 6, "no package at 'none.mlpackage'"),
         (("bench", "--data", "none"), 3, "no dataset at 'none'"),
         (("evaluate", "data"), 2, "'data' is neither a run, a package nor an ONNX file"),
+        (("evaluate", "none"), 2, "there is nothing at 'none': expected a run, a package or an ONNX file"),
+        (("bench", "--out", "bad.toml"), 10, "cannot write to 'bad.toml': 'bad.toml' is a file"),
+        (("evaluate", "--out", "bad.toml"), 10, "cannot write to 'bad.toml': 'bad.toml' is a file"),
+        (("train", "--out", "bad.toml"), 10, "cannot write to 'bad.toml': 'bad.toml' is a file"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_written(
@@ -122,7 +126,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(
 ) -> None:
     (folder / "bad.toml").write_text("[gates]\nmax_latency = 1\n")
     (folder / "fast.toml").write_text("[gates]\nmax_latency_ratio = 1\n")
-    done = kewcore(folder, *arguments, "--out", "nothing")
+    done = kewcore(folder, *arguments[:1], "--out", "nothing", *arguments[1:])
     assert (done.returncode, done.stdout) == (code, "")
     assert f"error: {message}" in done.stderr
     assert not (folder / "nothing").exists()
