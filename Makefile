@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test lint docs bench check-macos clean
+.PHONY: install quickstart test lint docs bench conformance check-macos clean
 
 install: $(VENV)/.installed
 quickstart: $(VENV)/.installed
@@ -20,6 +20,10 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest bench/suites --benchmark-only $(ARGS)
+
+# Apple's operator tests through our runtime: every case, or `make conformance ARGS="--every 6"`; see docs/conformance.md.
+conformance: $(VENV)/.installed-dev
+	$(BIN)/python tests/conformance/run.py $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
