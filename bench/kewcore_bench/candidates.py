@@ -71,6 +71,21 @@ def newest_packages(folder: Path = PACKAGES_FOLDER) -> list[Path]:
     return [path for path, recipe in found.items() if recipe == found[newest]]
 
 
+def newest_package(folder: Path = PACKAGES_FOLDER) -> Path:
+    """Finds the package that was written last, whoever exported it.
+
+    Raises:
+        PackageError: There is none.
+    """
+    finish_interrupted(folder)
+    packages = [path for path in folder.glob(f"*{PACKAGE_SUFFIX}") if path.is_dir()]
+    if not packages:
+        raise PackageError(
+            f"there is no package in '{folder}'", hint="export one first: kewcore export; or give the path of a package"
+        )
+    return max(packages, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
 def candidate(package: Path) -> Candidate:
     """Looks up a package's sidecar and run.
 

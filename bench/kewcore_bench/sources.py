@@ -16,7 +16,7 @@ from kewcore_bench.result import DatasetFacts
 
 @dataclass(frozen=True)
 class ImageSource:
-    """What images a model takes, and which it was trained beside.
+    """What images a model takes, and the dataset that it was trained on.
 
     Attributes:
         wanted_by: The run, package or file that takes them, for messages.
@@ -97,7 +97,10 @@ def labelled_images(
                 f"(fingerprint {first.fingerprint[:12]}…, now {dataset.fingerprint[:12]}…)",
                 hint=f"to measure on it as it is now: --data {folder}",
             )
-        warn(f"'{folder}' is not what '{first.wanted_by}' was trained beside; it may hold images that were learnt from")
+        warn(
+            f"'{folder}' is not what '{first.wanted_by}' was trained on: "
+            f"its {split} part may hold images that were learnt from"
+        )
     items = dataset.splits[split]
     chosen = evenly_limited([item.class_index for item in items], limit)
     pixels = load_pixels([items[index] for index in chosen], first.data, cache=cache, skip_bad=skip_bad)

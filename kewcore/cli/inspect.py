@@ -25,9 +25,10 @@ def inspect(
     """Shows what is in a package: inputs, outputs, labels, operations, and weights with their compression."""
     from kewcore.console import say
     from kewcore.runtime import load
+    from kewcore_bench.candidates import newest_package
 
     if package is None:
-        package = _newest_package(Path("packages"))
+        package = newest_package()
         say(f"inspecting {package}")
     model = load(package)
     if as_json:
@@ -40,17 +41,6 @@ def inspect(
         _print_op_counts(model)
     if weights:
         _print_weights(model)
-
-
-def _newest_package(folder: Path) -> Path:
-    from kewcore.errors import PackageError
-
-    packages = [path for path in folder.glob("*.mlpackage") if path.is_dir()]
-    if not packages:
-        raise PackageError(
-            f"there is no package in '{folder}'", hint="export one first: kewcore export; or give the path of a package"
-        )
-    return max(packages, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def _print_summary(model: "Model") -> None:

@@ -35,7 +35,10 @@ def predict(
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="PATH", help="Package, run or ONNX file.", show_default="the newest package or run"
+            "--model",
+            metavar="PATH",
+            help="Package, run or ONNX file.",
+            show_default="the newest package; where there is none, the newest run",
         ),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many labels an image.")] = 1,
@@ -110,13 +113,13 @@ def _image_paths(given: Sequence[Path]) -> Iterator[Path]:
 
 
 def _newest_model() -> Path:
-    from kewcore.errors import KewError, RunError, UsageError
+    from kewcore.errors import PackageError, RunError, UsageError
     from kewcore.training.run import newest_runs
-    from kewcore_bench.candidates import newest_packages
+    from kewcore_bench.candidates import newest_package
 
     try:
-        return newest_packages()[0]
-    except KewError:
+        return newest_package()
+    except PackageError:
         try:
             return newest_runs()[0]
         except RunError as error:

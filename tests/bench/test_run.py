@@ -1,6 +1,7 @@
 """Benches of a small run with its real packages: TensorFlow and both executors, in processes of their own."""
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -13,7 +14,7 @@ from bench_bed import Bed
 from kewcore.errors import DataError, PackageError, RunError, UsageError
 from kewcore.parity.agreement import compare
 from kewcore_bench import engine_process
-from kewcore_bench.candidates import candidate, history, newest_packages, run_facts
+from kewcore_bench.candidates import candidate, history, newest_package, newest_packages, run_facts
 from kewcore_bench.engine_process import running_engine
 from kewcore_bench.engines import EngineSpec
 from kewcore_bench.evaluation import evaluate_subjects
@@ -122,10 +123,15 @@ def test_other_classes_are_refused(bed: Bed, images: LabelledImages) -> None:
 
 def test_packages_are_found_by_themselves_and_with_their_run(bed: Bed, tmp_path: Path) -> None:
     assert set(newest_packages(bed.packages[0].parent)) == set(bed.packages)
+    with pytest.raises(PackageError, match="there is no package in"):
+        newest_package(tmp_path)
     assert candidate(bed.packages[1]).mode == "palette-1"
     (tmp_path / "foreign.mlpackage").mkdir()
     with pytest.raises(PackageError, match="there is no package that kewcore exported in"):
         newest_packages(tmp_path)
+    (tmp_path / "a-later.mlpackage").mkdir()
+    os.utime(tmp_path / "foreign.mlpackage", ns=(1, 1))
+    assert newest_package(tmp_path) == tmp_path / "a-later.mlpackage"
     with pytest.raises(PackageError, match=r"no package at '.*x\.mlpackage': expected a folder"):
         candidate(tmp_path / "x.mlpackage")
     alone = tmp_path / "packages" / bed.packages[0].name
@@ -169,7 +175,7 @@ def test_a_dataset_that_has_changed_is_refused_unless_named(
     assert caught.value.hint == f"to measure on it as it is now: --data {tmp_path / 'data'}"
     found = labelled_images([source], data=tmp_path / "data", limit=12)
     assert (found.facts.images, found.facts.available) == (12, 29)
-    assert "it may hold images that were learnt from" in capsys.readouterr().err
+    assert "its test part may hold images that were learnt from" in capsys.readouterr().err
     with pytest.raises(UsageError, match="take different images or classes"):
         labelled_images([source, replace(source, data=replace(source.data, height=16))], data=tmp_path / "data")
 
