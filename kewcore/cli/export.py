@@ -112,7 +112,7 @@ def _is_run(word: str) -> bool:
     try:
         parse_modes([word])
     except UsageError:
-        return Path(word).exists()
+        return bool(word) and Path(word).exists()  # the empty path would be the working folder
     return False
 
 

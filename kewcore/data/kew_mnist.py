@@ -19,7 +19,7 @@ from kewcore.data.labels import write_label_file
 from kewcore.data.marker import check_replaceable, read_marker, write_marker
 from kewcore.data.rfile import read_rdata
 from kewcore.data.robjects import Images, Labels, PixelOrder, find_parts
-from kewcore.errors import DataError
+from kewcore.errors import DataError, DownloadError
 
 URL = "https://kewmniststorage.blob.core.windows.net/kew-mnist/Kew-MNIST-full-dataset.Rdata"
 _BLOCK_BYTES = 1 << 28
@@ -74,6 +74,10 @@ def fetch_kew_mnist(
         return found
     here = Path(url)
     downloaded = not here.is_file()
+    if downloaded and "://" not in url:
+        raise DownloadError(
+            f"cannot read '{url}': it is no file on this machine, and no address such as https://host/file"
+        )
     folder = out.with_name(f"{out.name}.download")
     file = download(url, folder / _file_name(url)) if downloaded else describe(here)
     counts = unpack_kew_mnist(

@@ -91,6 +91,7 @@ def test_the_newest_runs_become_packages_that_verify_without_noise(bed: Bed, tmp
         (["export"], 4, "error: there is no finished run in 'runs'"),
         (["export", "nowhere"], 4, "error: 'nowhere' is not a finished run: it holds no run.json"),
         (["export", "--quantize", "palette4"], 2, "error: there is no compression mode 'palette4'"),
+        (["export", "--quantize", ""], 2, "error: there is no compression mode ''"),
         (["export", "--quantize", "int8", "--all-modes"], 2, "error: --all-modes and --quantize exclude each other"),
         (["export", "--deployment-target", "iOS9"], 2, "error: there is no deployment target 'iOS9'"),
         (["verify"], 6, "error: there is no package in 'packages'"),

@@ -17,7 +17,7 @@ from kewcore.data.dataset import open_dataset
 from kewcore.data.kew_mnist import fetch_kew_mnist
 from kewcore.data.marker import read_marker
 from kewcore.data.rfile import read_rdata
-from kewcore.errors import DataError, StorageError
+from kewcore.errors import DataError, DownloadError, StorageError
 from kewcore.recipes import load_recipe
 
 pytestmark = pytest.mark.unit
@@ -102,6 +102,15 @@ def test_every_form_of_images_and_labels(tmp_path, images, labels):
     fetched = fetch(tmp_path, objects)
     assert fetched.counts == {"train": 12, "test": 7}
     check(tmp_path / "out", {"train": (x, NAMES), "test": (x_test, TEST_NAMES)})
+
+
+def test_a_path_where_nothing_is_is_not_taken_for_an_address(tmp_path):
+    with pytest.raises(DownloadError) as caught:
+        fetch_kew_mnist(tmp_path / "out", CLASSES, url="kew.Rdata")
+    assert caught.value.message == (
+        "cannot read 'kew.Rdata': it is no file on this machine, and no address such as https://host/file"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("compress", [None, bz2.compress, lzma.compress])
