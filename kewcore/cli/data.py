@@ -197,7 +197,7 @@ def info(
 
 @data.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help="Data set to fetch: kew-mnist.")] = "kew-mnist",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set to fetch: kew-mnist.")] = "kew-mnist",
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")] = Path("data/kew-mnist"),
     url: Annotated[
         str | None,
