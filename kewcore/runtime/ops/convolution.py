@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from kewcore.runtime.padding import Pads, window_count, window_pads
-from kewcore.runtime.program import TENSOR_LIMIT_BYTES
+from kewcore.runtime.program import TENSOR_LIMIT_BYTES, DataType
 from kewcore.runtime.registry import FLOATS, Array, op
 from kewcore.runtime.shapes import convolution
 
@@ -42,6 +42,51 @@ def conv(
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * rank)
     return result
+
+
+@op(
+    "conv_quantized",
+    source="iOS15/conv.py",
+    accepts={"x": FLOATS, "weight": frozenset({DataType.UINT8}), "quant_scale": FLOATS, "quant_bias": FLOATS},
+    shape=convolution,
+)
+def conv_quantized(
+    *,
+    x: Array,
+    weight: Array,
+    quantization_type: str,
+    quant_scale: Array,
+    quant_bias: Array,
+    bias: Array | None = None,
+    nbits: int = 8,
+    strides: Array | None = None,
+    pad_type: str = "valid",
+    pad: Array | None = None,
+    dilations: Array | None = None,
+    groups: int = 1,
+) -> Array:
+    """Convolution with `weight` · `quant_scale` + `quant_bias`, of which there is one, or one an output channel.
+
+    Raises:
+        ValueError: `quantization_type` is not `linear`, or scales or biases do not fit.
+    """
+    if quantization_type != "linear" or not 1 <= int(nbits) <= 8:
+        raise ValueError(f"weights must be linear of 1 to 8 bits, got {quantization_type} of {int(nbits)}")
+    factors = [np.asarray(value, np.float32).reshape(-1) for value in (quant_scale, quant_bias)]
+    if any(len(values) not in {1, len(weight)} for values in factors):
+        counts = [len(values) for values in factors]
+        raise ValueError(f"quant_scale and quant_bias must have 1 or {len(weight)} elements, got {counts}")
+    scale, offset = (values.reshape((-1,) + (1,) * (weight.ndim - 1)) for values in factors)
+    return conv(
+        x=x,
+        weight=weight.astype(np.float32) * scale + offset,
+        bias=None if bias is None else bias.astype(np.float32),
+        strides=strides,
+        pad_type=pad_type,
+        pad=pad,
+        dilations=dilations,
+        groups=groups,
+    )
 
 
 def pad_spatial(x: Array, pads: Pads, value: float = 0) -> Array:
