@@ -106,4 +106,4 @@ def test_fetch_says_what_it_cannot_do(tmp_path):
     assert (run.returncode, run.stderr) == (2, "error: --pixel-order must be column or row, got 'diagonal'\n")
     run = kewcore("fetch", "--url", "nowhere.Rdata", cwd=tmp_path)
     assert run.returncode == 9
-    assert "cannot download 'nowhere.Rdata': expected an address" in run.stderr
+    assert "error: cannot read 'nowhere.Rdata': it is no file on this machine, and no address such as" in run.stderr
