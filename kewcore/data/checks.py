@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from kewcore.data.images import check_header, quiet_decoders, read_image
+from kewcore.data.images import check_header, quiet_decoders
 from kewcore.data.items import SPLITS, Item, Skipped, Split
-from kewcore.errors import DataError
+from kewcore.data.pixels import decoded
 from kewcore.recipes import DataRecipe
 
 
@@ -43,16 +43,7 @@ def _is_utf_8(path: Path) -> bool:
 
 def undecodable(items: Sequence[Item], recipe_data: DataRecipe) -> list[Skipped]:
     """Decodes files and keeps nothing but the reasons why some cannot be."""
-
-    def decode(item: Item) -> Skipped | None:
-        try:
-            read_image(item.path, height=recipe_data.height, width=recipe_data.width, policy=recipe_data.resize)
-        except DataError as error:
-            return Skipped(item.path, error.message.removeprefix(f"'{item.path}': "))
-        return None
-
-    with quiet_decoders(), ThreadPoolExecutor() as pool:
-        return [one for one in pool.map(decode, items) if one is not None]
+    return [one for one in decoded(items, recipe_data) if isinstance(one, Skipped)]
 
 
 def copies_within(items: Sequence[Item], class_names: Sequence[str]) -> tuple[list[Skipped], list[Skipped]]:
