@@ -151,7 +151,7 @@ def replacing_folder(destination: Path) -> Iterator[Path]:
             staging.chmod(0o755)
             yield staging
             for path in files_in(staging):
-                _fsync(path)
+                flush_to_disk(path)
             swap_into_place(staging, destination)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -171,7 +171,7 @@ def swap_into_place(staged: Path, destination: Path) -> None:
         destination.rename(aside)
         staged.rename(destination)
         aside.rename(staged)
-    _fsync(destination.parent)
+    flush_to_disk(destination.parent)
 
 
 @contextmanager
@@ -208,7 +208,8 @@ def _exchange(a: Path, b: Path) -> bool:
     raise OSError(code, os.strerror(code), str(b))
 
 
-def _fsync(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Waits until what the system holds back of a file, or of a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kewcore.artefacts import describe, files_in, storage_errors, swap_into_place
+from kewcore.artefacts import describe, files_in, flush_to_disk, storage_errors, swap_into_place
 from kewcore.errors import PackageError, StorageError
 
 _STAGING_PREFIX = ".export-staging-"
@@ -84,13 +84,13 @@ def _commit(staging: Path, folder: Path) -> None:
     (staging / _JOURNAL_FILE).write_text(json.dumps(digests), encoding="utf-8")
     staging.chmod(0o755)
     for path in files_in(staging):
-        _flush(path)
+        flush_to_disk(path)
     for path in sorted(staging.rglob("*/")):
-        _flush(path)
-    _flush(staging)
+        flush_to_disk(path)
+    flush_to_disk(staging)
     journal = folder / staging.name.replace(_STAGING_PREFIX, _JOURNAL_PREFIX)
     staging.rename(journal)
-    _flush(folder)
+    flush_to_disk(folder)
     _finish_journals(folder)
 
 
@@ -113,11 +113,3 @@ def _finish_journals(folder: Path) -> None:
 def _remove_stale(folder: Path) -> None:
     for stale in folder.glob(f"{_STAGING_PREFIX}*"):
         shutil.rmtree(stale)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
