@@ -188,6 +188,23 @@ def reshaped(arguments: StaticArguments) -> Shapes:
     return (target,)
 
 
+def reshaped_from_right(arguments: StaticArguments) -> Shapes:
+    """`shape` since iOS 17; see `zeros_from_right`."""
+    x, target = arguments.shape("x"), [int(size) for size in arguments.constant("shape")]
+    if x is None or (0 in target and None in x):
+        return None
+    return (resolve_reshape(x, zeros_from_right(x, target)),)
+
+
+def zeros_from_right(x: Shape, target: Sequence[int]) -> list[int]:
+    """Fills zeros of a reshape's target from the shape of `x`, counted from the right; 1 where there is none.
+
+    A zero whose counterpart is not known stays 0.
+    """
+    missing = len(target) - len(x)
+    return [size if size != 0 else 1 if i < missing else x[i - missing] or 0 for i, size in enumerate(target)]
+
+
 def resolve_reshape(x: Shape | None, target: Sequence[int]) -> Shape:
     """Fills 0 and -1 of a reshape's target from the shape of `x`.
 
@@ -238,7 +255,7 @@ def expanded(arguments: StaticArguments) -> Shapes:
 
 
 def squeezed(arguments: StaticArguments) -> Shapes:
-    """Axes of size 1 go: those of `axes`, or all."""
+    """Axes of size 1 go: those of `axes`, or all; axes of other sizes stay."""
     x = arguments.shape("x")
     if x is None:
         return None
@@ -246,10 +263,9 @@ def squeezed(arguments: StaticArguments) -> Shapes:
     if chosen is None:
         return None if None in x else (tuple(size for size in x if size != 1),)
     axes = axes_in(chosen, len(x))
-    for axis in axes:
-        if x[axis] not in {1, None}:
-            raise ValueError(f"only axes of size 1 can be squeezed, axis {axis} has {x[axis]}")
-    return (tuple(size for i, size in enumerate(x) if i not in axes),)
+    if any(x[axis] is None for axis in axes):
+        return None
+    return (tuple(size for i, size in enumerate(x) if i not in axes or size != 1),)
 
 
 def concatenated(arguments: StaticArguments) -> Shapes:
@@ -257,7 +273,7 @@ def concatenated(arguments: StaticArguments) -> Shapes:
     shapes = arguments.shapes["values"]
     if any(shape is None for shape in shapes):
         return None
-    known = [shape for shape in shapes if shape is not None]
+    known = [shape or (1,) for shape in shapes if shape is not None]
     rank = len(known[0])
     axis = axis_in(arguments.constant("axis"), rank)
     total: int | None = 0

@@ -30,7 +30,6 @@ NOT_RUN = frozenset(
         "reshape_like",
         "resize",
         "reverse_sequence",
-        "scaled_dot_product_attention",
         "scatter",
         "scatter_along_axis",
         "scatter_nd",

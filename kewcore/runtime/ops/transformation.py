@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from kewcore.runtime import shapes
-from kewcore.runtime.registry import Array, StaticArguments, op
+from kewcore.runtime.indices import bounded
+from kewcore.runtime.opset import Opset
+from kewcore.runtime.registry import Array, Shape, StaticArguments, op
 
 _TRANSFORMATION = "iOS15/tensor_transformation.py"
 _OPERATION = "iOS15/tensor_operation.py"
@@ -16,6 +18,13 @@ def reshape(*, x: Array, shape: Array) -> Array:
     """The same elements in another shape; 0 takes the size of `x`, one -1 what is left."""
     target = shapes.resolve_reshape(np.shape(x), [int(size) for size in shape])
     return np.reshape(x, [-1 if size is None else size for size in target])
+
+
+@op("reshape", since=Opset.IOS17, source="iOS17/tensor_transformation.py", shape=shapes.reshaped_from_right, exact=True)
+def reshape_17(*, x: Array, shape: Array) -> Array:
+    """As before iOS 17, where zeros count from the right: one without a counterpart in `x` stands for 1."""
+    target = shapes.zeros_from_right(np.shape(x), [int(size) for size in shape])
+    return reshape(x=x, shape=np.array(target, np.int64))
 
 
 @op("transpose", source=_TRANSFORMATION, shape=shapes.transposed, exact=True)
@@ -32,8 +41,9 @@ def expand_dims(*, x: Array, axes: Array) -> Array:
 
 @op("squeeze", source=_TRANSFORMATION, shape=shapes.squeezed, exact=True)
 def squeeze(*, x: Array, axes: Array | None = None) -> Array:
-    """Without `axes`, or without all axes of size 1."""
-    return np.squeeze(x, None if axes is None else tuple(int(axis) for axis in np.atleast_1d(axes)))
+    """Without those of `axes`, or of all axes, that have size 1; others stay."""
+    chosen = shapes.axes_in(axes, np.ndim(x))
+    return np.squeeze(x, tuple(axis for axis in chosen if np.shape(x)[axis] == 1))
 
 
 def _flattened(arguments: StaticArguments) -> shapes.Shapes:
@@ -61,7 +71,8 @@ def reverse(*, x: Array, axes: Array | None = None) -> Array:
 
 @op("concat", source=_OPERATION, shape=shapes.concatenated, variadic=("values",), result_like="values", exact=True)
 def concat(*, values: tuple[Array, ...], axis: int, interleave: bool = False) -> Array:
-    """Values one behind the other along `axis`, or element by element in turn."""
+    """Values one behind the other along `axis`, or element by element in turn; numbers join into a vector."""
+    values = tuple(np.atleast_1d(value) for value in values)
     if not interleave:
         return np.concatenate(values, int(axis))
     position = int(axis) % values[0].ndim
@@ -87,8 +98,14 @@ def split(*, x: Array, axis: int, num_splits: int | None = None, split_sizes: Ar
 
 @op("tile", source=_OPERATION, shape=shapes.tiled, exact=True)
 def tile(*, x: Array, reps: Array) -> Array:
-    """Copies of `x` side by side."""
-    return np.tile(x, [int(count) for count in np.atleast_1d(reps)])
+    """Copies of `x` side by side.
+
+    Raises:
+        ValueError: There are more or fewer counts than axes, or they would take too much memory.
+    """
+    counts = [int(count) for count in np.atleast_1d(reps)]
+    bounded([size * count for size, count in zip(np.shape(x), counts, strict=True)], np.asarray(x).dtype)
+    return np.tile(x, counts)
 
 
 @op("pad", source=_OPERATION, shape=shapes.padded, exact=True)
@@ -96,10 +113,11 @@ def pad(*, x: Array, pad: Array, mode: str = "constant", constant_val: float = 0
     """The last axes padded with a constant, by reflection, or with the edge.
 
     Raises:
-        ValueError: `mode` is none of `constant`, `reflect` and `replicate`.
+        ValueError: `mode` is none of `constant`, `reflect` and `replicate`, or it would take too much memory.
     """
     pairs = np.asarray(pad).reshape(-1, 2)
     widths = [(0, 0)] * (x.ndim - len(pairs)) + [(int(before), int(behind)) for before, behind in pairs]
+    bounded([size + before + behind for size, (before, behind) in zip(x.shape, widths, strict=True)], x.dtype)
     if mode == "constant":
         return np.pad(x, widths, constant_values=constant_val)
     if mode in {"reflect", "replicate"}:
@@ -168,16 +186,38 @@ def slice_by_index(
     return np.asarray(x[index_slices(x.ndim, begin, end, stride, begin_mask, end_mask, squeeze_mask)])
 
 
+def size_slices(shape: Shape, begin: Any, size: Any) -> tuple[tuple[int, int | None], ...]:
+    """Returns start and number of elements for every axis of `slice_by_size`; None for all that are left.
+
+    Raises:
+        ValueError: A vector has another length than the rank, or a slice reaches over an end.
+    """
+    if len(begin) != len(shape) or len(size) != len(shape):
+        raise ValueError(f"begin and size must have {len(shape)} elements, got {len(begin)} and {len(size)}")
+    rows: list[tuple[int, int | None]] = []
+    for axis, (extent, start, count) in enumerate(zip(shape, begin, size, strict=True)):
+        first, wanted = int(start), None if int(count) == -1 else int(count)
+        if extent is not None:
+            first = first + extent if first < 0 else first
+            if not 0 <= first <= extent or not 0 <= (wanted or 0) <= extent - first:
+                raise ValueError(f"{count} elements from {start} do not lie on axis {axis} of {extent}")
+        rows.append((first, wanted))
+    return tuple(rows)
+
+
 def _cut(arguments: StaticArguments) -> shapes.Shapes:
-    x, size = arguments.shape("x"), arguments.constant("size")
-    if x is None or size is None or any(int(part) == -1 for part in size):
+    x, size = arguments.shape("x"), [int(count) for count in arguments.constant("size")]
+    if x is None:
         return None
-    return (tuple(int(part) for part in size),)
+    if "begin" not in arguments.constants:
+        return (tuple(None if count == -1 else count for count in size),)
+    rows = size_slices(x, arguments.constants["begin"], size)
+    left = (None if extent is None else extent - first for extent, (first, _) in zip(x, rows, strict=True))
+    return (tuple(rest if count is None else count for rest, (_, count) in zip(left, rows, strict=True)),)
 
 
 @op("slice_by_size", source=_TRANSFORMATION, shape=_cut, exact=True)
 def slice_by_size(*, x: Array, begin: Array, size: Array) -> Array:
-    """`size` elements from `begin` on every axis; -1 takes all that are left."""
-    return np.asarray(
-        x[tuple(slice(int(b), None if int(n) == -1 else int(b) + int(n)) for b, n in zip(begin, size, strict=True))]
-    )
+    """`size` elements from `begin`, which may count from the end, on every axis; -1 takes all that are left."""
+    rows = size_slices(x.shape, begin, size)
+    return np.asarray(x[tuple(slice(first, None if count is None else first + count) for first, count in rows)])
