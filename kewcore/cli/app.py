@@ -9,6 +9,7 @@ from kewcore.cli.doctor import doctor
 from kewcore.cli.evaluate import evaluate
 from kewcore.cli.export import BareQuantize, export
 from kewcore.cli.inspect import inspect
+from kewcore.cli.onnx import onnx
 from kewcore.cli.predict import predict
 from kewcore.cli.quickstart import quickstart
 from kewcore.cli.train import train
@@ -42,6 +43,7 @@ app.command("evaluate")(evaluate)
 app.command("export", cls=BareQuantize)(export)
 app.command("bench")(bench)
 app.command("inspect")(inspect)
+app.command("onnx")(onnx)
 app.command("predict")(predict)
 app.command("verify")(verify)
 app.command("doctor")(doctor)

@@ -167,7 +167,7 @@ def test_an_onnx_file_passes_the_checker_and_is_the_same_each_time(tmp_path: Pat
     assert first.sha256 == second.sha256
     model = onnx.load(tmp_path / "a.onnx")
     onnx.checker.check_model(model, full_check=True)
-    assert [output.name for output in model.graph.output] == ["p"]
+    assert [output.name for output in model.graph.output] == ["probs", "label"]
 
 
 def test_what_cannot_be_one_onnx_graph(tmp_path: Path) -> None:
