@@ -12,7 +12,17 @@ import numpy as np
 from kewcore.runtime.spec.messages import model_class
 
 CODES = {"bool": 1, "string": 2, "fp16": 10, "fp32": 11, "int8": 21, "int32": 23, "uint8": 31, "uint32": 33}
-CODES |= {"int4": 25, "uint4": 35, "uint2": 36, "uint1": 37, "uint6": 38, "uint3": 39, "int64": 24}
+CODES |= {
+    "int4": 25,
+    "uint4": 35,
+    "uint2": 36,
+    "uint1": 37,
+    "uint6": 38,
+    "uint3": 39,
+    "int64": 24,
+    "int16": 22,
+    "uint16": 32,
+}
 BLOB_CODES = {"fp16": 1, "fp32": 2, "uint8": 3, "int8": 4, "int4": 8, "uint1": 9, "uint2": 10, "uint4": 11}
 BLOB_CODES |= {"uint3": 12, "uint6": 13, "int32": 14, "uint32": 15}
 SPACES = {"GRAYSCALE": 10, "RGB": 20, "BGR": 30, "GRAYSCALE_FLOAT16": 40}

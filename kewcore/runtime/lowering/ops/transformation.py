@@ -4,8 +4,11 @@ import numpy as np
 
 from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
 from kewcore.runtime.lowering.registry import lowers
-from kewcore.runtime.ops.transformation import index_slices
-from kewcore.runtime.shapes import axes_in, axis_in, resolve_reshape, split_sizes
+from kewcore.runtime.ops.transformation import index_slices, size_slices
+from kewcore.runtime.opset import Opset
+from kewcore.runtime.shapes import axes_in, axis_in, resolve_reshape, split_sizes, zeros_from_right
+
+_INT64 = 7
 
 _OPEN_END, _OPEN_START = np.iinfo(np.int64).max, np.iinfo(np.int64).min + 1
 """ONNX's Slice clamps bounds, so these are open ends for steps up and down."""
@@ -13,10 +16,27 @@ _OPEN_END, _OPEN_START = np.iinfo(np.int64).max, np.iinfo(np.int64).min + 1
 
 @lowers("reshape")
 def _reshape(lowering: Lowering) -> None:
+    shape = lowering.type("x").shape
+    if not lowering.is_constant("shape"):
+        _reshape_at_run_time(lowering)
+        return
     target = [int(size) for size in lowering.constant("shape")]
-    resolved = resolve_reshape(lowering.type("x").shape, target)
+    if lowering.spec.since >= Opset.IOS17 and 0 in target and (shape is None or len(shape) != len(target)):
+        if lowering.type("x").static_shape is None:
+            raise NoLoweringError("zeros count from the right, in a shape that is known at run time only")
+        target = zeros_from_right(shape or (), target)
+    resolved = resolve_reshape(shape, target)
     sizes = [given if size is None else size for size, given in zip(resolved, target, strict=True)]
     lowering.finish(lowering.node("Reshape", lowering.value("x"), lowering.integers(sizes)))
+
+
+def _reshape_at_run_time(lowering: Lowering) -> None:
+    """ONNX reads 0 and -1 as iOS 15 does, where the rank stays; where it changes, 0 would mean something else."""
+    (count,) = lowering.static_shape("shape")
+    if count != len(lowering.shape("x")):
+        raise NoLoweringError("the shape is computed at run time, and zeros in it would count from the right")
+    target = lowering.node("Cast", lowering.value("shape"), to=_INT64)
+    lowering.finish(lowering.node("Reshape", lowering.value("x"), target))
 
 
 @lowers("transpose")
@@ -32,10 +52,13 @@ def _expand_dims(lowering: Lowering) -> None:
 
 @lowers("squeeze")
 def _squeeze(lowering: Lowering) -> None:
-    axes = lowering.constant("axes")
-    if axes is None:
-        axes = [i for i, size in enumerate(lowering.static_shape("x")) if size == 1]
-    lowering.finish(lowering.node("Squeeze", lowering.value("x"), lowering.integers(axes)))
+    shape = lowering.static_shape("x") if not lowering.has("axes") else lowering.shape("x")
+    axes = axes_in(lowering.constant("axes"), len(shape))
+    if any(shape[axis] is None for axis in axes):
+        raise NoLoweringError("whether the axis has one element is known at run time only")
+    ones = [axis for axis in axes if shape[axis] == 1]
+    x = lowering.value("x")
+    lowering.finish(lowering.node("Squeeze", x, lowering.integers(ones)) if ones else lowering.node("Identity", x))
 
 
 @lowers("flatten2d")
@@ -48,6 +71,8 @@ def _concat(lowering: Lowering) -> None:
     if bool(lowering.constant("interleave", False)):
         raise NoLoweringError("interleave")
     values = lowering.values("values")
+    if lowering.shape("values") == ():
+        values = [lowering.node("Reshape", value, lowering.integers([1])) for value in values]
     lowering.finish(lowering.node("Concat", *values, axis=int(lowering.constant("axis"))))
 
 
@@ -120,8 +145,9 @@ def _slice_by_index(lowering: Lowering) -> None:
 
 @lowers("slice_by_size")
 def _slice_by_size(lowering: Lowering) -> None:
-    begin = [int(b) for b in lowering.constant("begin")]
-    size = [int(n) for n in lowering.constant("size")]
-    ends = [_OPEN_END if n == -1 else b + n for b, n in zip(begin, size, strict=True)]
-    rows = (begin, ends, list(range(len(begin))))
+    slices = size_slices(lowering.shape("x"), lowering.constant("begin"), lowering.constant("size"))
+    if any(first < 0 for first, _ in slices):
+        raise NoLoweringError("begin counts from the end of an axis whose size is known at run time only")
+    ends = [_OPEN_END if count is None else first + count for first, count in slices]
+    rows = ([first for first, _ in slices], ends, list(range(len(slices))))
     lowering.finish(lowering.node("Slice", lowering.value("x"), *(lowering.integers(row) for row in rows)))
