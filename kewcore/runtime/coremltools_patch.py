@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kewcore.errors import DependencyError
+from kewcore.errors import DependencyError, PackageError
 from kewcore.quiet import silenced_stderr
 from kewcore.runtime.loading import ExecutorChoice, load
 from kewcore.runtime.model import Model
@@ -18,6 +18,10 @@ from kewcore.runtime.state import State
 
 _NEWEST_SPECIFICATION_VERSION = 10
 """Of iOS 26, the newest that coremltools 9.0 writes."""
+
+
+class PredictionError(PackageError, RuntimeError):
+    """A prediction that a package stopped, as a script meets it that expects coremltools' `RuntimeError`."""
 
 
 def patch_coremltools(executor: ExecutorChoice = "auto", threads: int | None = None) -> Callable[[], None]:
@@ -80,10 +84,16 @@ class _Proxy:
         return load(self.path, self.choice, self.thread_count, function_name=self.function_name)
 
     def predict(self, data: dict[str, Any], state: State | None = None) -> dict[str, Any]:
-        return self.model.predict(data, state)
+        model = self.model
+        try:
+            return model.predict(data, state)
+        except PackageError as error:
+            raise PredictionError(
+                f"Unable to compute the prediction using ML Program: {error.message}", hint=error.hint
+            ) from error
 
     def batchPredict(self, data: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: N802
-        return [self.model.predict(row) for row in data]
+        return [self.predict(row) for row in data]
 
     def newState(self) -> State:  # noqa: N802
         return self.model.make_state()
