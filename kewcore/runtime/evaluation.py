@@ -1,6 +1,6 @@
 """What an operation computes: its kernel on its arguments, every result rounded to its declared type; and blocks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +21,26 @@ from kewcore.runtime.program import (
 )
 from kewcore.runtime.registry import OpSpec, as_scalar_or_array, lookup
 
-LOOP_BUDGET = 4_000_000
+LOOP_BUDGET = 1_000_000
 """Work that the loops of one prediction may do, so that no package hangs its reader: an operation in a loop counts 1,
 and 1 more for every 4,096 elements that it gives. An LSTM of 1,000 steps written as a loop takes 20,000."""
 _ELEMENTS_A_UNIT = 4096
 
 _KERNEL_ERRORS = (ValueError, TypeError, IndexError, KeyError, ArithmeticError, MemoryError)
 """What NumPy raises on arguments that the verifier could not know to be wrong."""
+
+
+def units_of(sizes: Sequence[int]) -> int:
+    """Returns the units of work that an operation in a loop costs, by the numbers of elements of its results."""
+    return 1 + sum(size // _ELEMENTS_A_UNIT for size in sizes)
+
+
+def endless_loop(where: str) -> PackageError:
+    """Makes the error for a prediction whose loops have used up their budget."""
+    return PackageError(
+        f"{where}: the loops of this prediction do more than {LOOP_BUDGET} units of work",
+        hint="a loop that does not end, or a package that was made to keep its reader busy",
+    )
 
 
 @dataclass
@@ -42,13 +55,10 @@ class Budget:
         Raises:
             PackageError: There is nothing left.
         """
-        sizes = (values.get(named.name) for named in operation.outputs)
-        self.left -= 1 + sum(array.size // _ELEMENTS_A_UNIT for array in sizes if isinstance(array, np.ndarray))
+        results = (values.get(named.name) for named in operation.outputs)
+        self.left -= units_of([array.size for array in results if isinstance(array, np.ndarray)])
         if self.left < 0:
-            raise PackageError(
-                f"{operation}: the loops of this prediction do more than {LOOP_BUDGET} units of work",
-                hint="a loop that does not end, or a package that was made to keep its reader busy",
-            )
+            raise endless_loop(str(operation))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
-from kewcore.errors import DependencyError, UsageError
+from kewcore.console import say
+from kewcore.errors import DependencyError, UnsupportedError, UsageError
 from kewcore.runtime.executor import Executor, Precision
 from kewcore.runtime.model import Model
 from kewcore.runtime.program import Function
@@ -30,7 +31,7 @@ def load(
     Args:
         path: The package folder.
         executor: `reference` (NumPy), `onnx` (ONNX Runtime, with the reference for what has no lowering), or `auto`:
-            `onnx` where ONNX Runtime is installed.
+            `onnx` where ONNX Runtime is installed and takes the program.
         threads: Threads of one prediction in the fast executor; None takes the processors that this process may use.
         precision: `typed` rounds fp16-typed values to fp16 between operations, `fp32` does not.
         function_name: Which function to run, where the package has several.
@@ -72,4 +73,10 @@ def _executor(
         return ReferenceExecutor(function, precision)
     from kewcore.runtime.onnx_executor import OnnxExecutor
 
-    return OnnxExecutor(function, threads=threads, precision=precision, spinning=spinning)
+    try:
+        return OnnxExecutor(function, threads=threads, precision=precision, spinning=spinning)
+    except UnsupportedError as refused:
+        if choice == "onnx":
+            raise
+        say(f"the reference executor runs this program: {refused.message}")
+        return ReferenceExecutor(function, precision)

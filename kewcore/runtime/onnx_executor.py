@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from kewcore.errors import PackageError, UnsupportedError
-from kewcore.runtime.evaluation import Context, evaluate, narrow, widen
+from kewcore.runtime.evaluation import Context, endless_loop, evaluate, narrow, widen
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
+from kewcore.runtime.lowering.graph import UNFINISHED_LOOP
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.program import Function
@@ -147,6 +148,8 @@ def run_session(session: Any, feed: Mapping[str, Any], outputs: Sequence[str] | 
     try:
         results: list[Any] = session.run(None if outputs is None else list(outputs), dict(feed))
     except _onnxruntime_errors() as error:
+        if UNFINISHED_LOOP in str(error):
+            raise endless_loop("ONNX Runtime stopped") from error
         raise PackageError(f"ONNX Runtime stopped: {error}", hint="executor='reference' may say more") from error
     return results
 

@@ -190,7 +190,7 @@ def test_lists_in_a_loop(length: int, growing: bool) -> None:
 @pytest.mark.usefixtures("patched")
 def test_a_list_that_does_not_grow_is_not_written_behind_its_end() -> None:
     model = converted(running_sums(3, growing=False), compute_precision=ct.precision.FLOAT32)
-    with pytest.raises(KewError, match="index 3 lies outside a list of length 3|invalid indice found, indice = 3"):
+    with pytest.raises(KewError, match=r"index 3 lies outside a list of length 3|invalid indice found, indice = 3"):
         model.predict({"x": np.ones((4, 2), np.float32)})
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from kewcore.runtime.evaluation import constant
-from kewcore.runtime.executor import Precision
-from kewcore.runtime.program import Binding, DataType, NamedType, Operation, TensorType, TensorValue
+from kewcore.runtime.executor import Precision, Values
+from kewcore.runtime.opset import Opset
+from kewcore.runtime.program import Binding, Block, DataType, ListType, NamedType, Operation, TensorType, TensorValue
 from kewcore.runtime.registry import Array, OpSpec, Shape, as_scalar_or_array
 
 ONNX_OPSET = 20
@@ -34,8 +35,34 @@ _ELEMENT_TYPES: dict[DataType, int] = {
 _FLOAT, _FLOAT16 = 1, 10
 
 
+UNFINISHED_LOOP = "unfinished_loop"
+"""In the name of the node that fails where a loop was cut off, so that the failure can be told from others."""
+
+
 class NoLoweringError(Exception):
     """An operation, or this form of it, cannot be said in ONNX; the reference executor takes it."""
+
+
+@dataclass(frozen=True)
+class ListFacts:
+    """A list of tensors that lies in the graph as one tensor, its elements along the first axis.
+
+    Attributes:
+        length: Number of elements.
+        element_shape: Shape of one.
+        dtype: Element type of the tensors.
+        growing: Whether writing behind the end makes it longer.
+    """
+
+    length: int
+    element_shape: tuple[int, ...]
+    dtype: DataType
+    growing: bool
+
+    @property
+    def held(self) -> Any:
+        """NumPy type of the tensor that holds it."""
+        return np.float32 if self.dtype is DataType.FLOAT16 else self.dtype.numpy
 
 
 @dataclass
@@ -43,14 +70,18 @@ class GraphBuilder:
     """Nodes, constants and names of one graph.
 
     Attributes:
+        opset: The function's opset.
         precision: Whether fp16-typed values are rounded.
         types: Types of the program's values by name.
         constants: Values known before anything runs, fp16 widened.
+        lists: What is known of lists, by the name of the tensor that holds one; None where lists must not be lowered.
     """
 
+    opset: Opset
     precision: Precision
     types: Mapping[str, Any]
     constants: Mapping[str, Any]
+    lists: dict[str, ListFacts] | None = None
     nodes: list[Any] = field(default_factory=list)
     initializers: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, TensorType] = field(default_factory=dict)
@@ -146,6 +177,60 @@ class GraphBuilder:
         return name
 
 
+@dataclass
+class BlockBuilder(GraphBuilder):
+    """The graph of a nested block, inside another: what the block does not define is the outer graph's.
+
+    Constants go to the outermost graph, where they are expanded once and not in every round of a loop.
+
+    Attributes:
+        outer: The graph around.
+        local: Names of the program's values that the block defines.
+        own_constants: `constants`, to which the block's own are added.
+    """
+
+    outer: GraphBuilder = field(kw_only=True)
+    local: frozenset[str] = field(kw_only=True)
+    own_constants: Values = field(kw_only=True)
+
+    @staticmethod
+    def inside(outer: GraphBuilder, block: Block, *, inline: bool = False) -> "BlockBuilder":
+        """Opens a graph for a block; `inline` adds its nodes to the outer graph's own."""
+        made = [named for operation in block.operations for named in operation.outputs]
+        types = {named.name: named.type for named in (*block.inputs, *made)}
+        constants = dict(outer.constants)
+        return BlockBuilder(
+            outer.opset,
+            outer.precision,
+            {**outer.types, **types},
+            constants,
+            outer.lists,
+            outer.nodes if inline else [],
+            outer=outer,
+            local=frozenset(types),
+            own_constants=constants,
+        )
+
+    def fresh(self, stem: str) -> str:
+        """Returns a name that is taken nowhere, since inner names hide outer ones."""
+        return self.outer.fresh(stem)
+
+    def initializer(self, array: Array, stem: str, *, half: bool = False) -> str:
+        """Adds a constant tensor to the outermost graph."""
+        return self.outer.initializer(array, stem, half=half)
+
+    def value(self, name: str) -> str:
+        """Returns the tensor of a value, which may be the outer graph's."""
+        return super().value(name) if name in self.local else self.outer.value(name)
+
+    def unrounded(self, name: str) -> tuple[str, bool]:
+        """Returns the tensor of a value as it is; one from outside is rounded."""
+        return super().unrounded(name) if name in self.local else (self.outer.value(name), True)
+
+    def _input(self, name: str) -> str:
+        raise NoLoweringError(f"'{name}' is not computed in its block")
+
+
 @dataclass(frozen=True)
 class Lowering:
     """One operation on its way into a graph.
@@ -195,6 +280,30 @@ class Lowering:
             raise NoLoweringError(f"'{parameter}' is computed at run time")
         value = self.graph.constants[binding]
         return as_scalar_or_array(value) if isinstance(value, np.ndarray) else value
+
+    def constants(self, parameter: str) -> tuple[Any, ...]:
+        """Returns the values of an argument with several bindings, all of them constant.
+
+        Raises:
+            NoLoweringError: One is computed at run time.
+        """
+        bindings = self.operation.arguments.get(parameter, ())
+        known = [b for b in bindings if not isinstance(b, str) or b in self.graph.constants]
+        if len(known) < len(bindings):
+            raise NoLoweringError(f"'{parameter}' is computed at run time")
+        values = (self.graph.constants[b] if isinstance(b, str) else constant(b) for b in known)
+        return tuple(as_scalar_or_array(np.asarray(value)) for value in values)
+
+    def list_type(self) -> TensorType:
+        """Returns the type of the elements of the list that the operation gives.
+
+        Raises:
+            NoLoweringError: It gives no list of tensors.
+        """
+        type_ = self.operation.outputs[0].type
+        if not isinstance(type_, ListType) or not isinstance(type_.element, TensorType):
+            raise NoLoweringError(f"a list of type {type_}")
+        return type_.element
 
     def is_constant(self, parameter: str) -> bool:
         """Whether an argument is known before anything runs."""

@@ -75,11 +75,23 @@ class Plan:
 def plan(function: Function, precision: Precision, *, keep_all: bool = False) -> Plan:
     """Lowers a verified function.
 
+    Lists of tensors are lowered where all of them can be: a list does not pass from one executor to the other.
+
     Args:
         function: The function, rewritten or not.
         precision: Whether fp16-typed values are rounded.
         keep_all: Whether every value becomes an output of its graph, for `trace`.
     """
+    if keep_all:  # a list is no output of a graph
+        return _plan(function, precision, keep_all=True, lists=False)
+    planned = _plan(function, precision, keep_all=False, lists=True)
+    passed = (name for s in planned.segments if isinstance(s, GraphSegment) for name in s.outputs)
+    if all(isinstance(planned.types[name], TensorType) for name in passed):
+        return planned
+    return _plan(function, precision, keep_all=False, lists=False)
+
+
+def _plan(function: Function, precision: Precision, *, keep_all: bool, lists: bool) -> Plan:
     outputs = [named for operation in function.body.operations for named in operation.outputs]
     types = {named.name: named.type for named in (*function.inputs, *outputs)}
     constants: Values = {}
@@ -91,9 +103,9 @@ def plan(function: Function, precision: Precision, *, keep_all: bool = False) ->
             evaluate(operation, context, constants)
             continue
         if builder is None:
-            builder = GraphBuilder(precision, types, constants)
+            builder = GraphBuilder(function.opset, precision, types, constants, {} if lists else None)
             rows.append((builder, []))
-        reason = _try(operation, function, builder)
+        reason = _try(operation, builder)
         if reason is None:
             last = rows[-1]
             if isinstance(last, tuple):
@@ -143,11 +155,11 @@ def _value_info(tensor: str, type_: TensorType, name: str) -> Any:
     return helper.make_tensor_value_info(tensor, element_type(type_.dtype), shape)
 
 
-def _try(operation: Operation, function: Function, builder: GraphBuilder) -> str | None:
+def _try(operation: Operation, builder: GraphBuilder) -> str | None:
     """Lowers one operation; on failure leaves the graph as it was and returns the reason."""
-    spec = lookup(operation.type, function.opset)
-    if spec is None or operation.blocks:
-        return "control flow runs in the reference executor"
+    spec = lookup(operation.type, builder.opset)
+    if spec is None:
+        return "the operation is not known"
     restore = builder.snapshot()
     try:
         lower(Lowering(operation, spec, builder))

@@ -1,0 +1,145 @@
+"""Choices and loops as ONNX's If and Loop.
+
+A loop's rounds are limited, since ONNX Runtime has no budget of its own: behind the last round allowed, an index out of
+range makes the run fail where the condition still holds. A loop in a loop is left to the reference executor, which has
+one budget for both.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kewcore.runtime.evaluation import LOOP_BUDGET, Context, evaluate, is_constant, units_of
+from kewcore.runtime.lowering.graph import (
+    UNFINISHED_LOOP,
+    BlockBuilder,
+    GraphBuilder,
+    Lowering,
+    NoLoweringError,
+    element_type,
+)
+from kewcore.runtime.lowering.registry import lower, lowers
+from kewcore.runtime.program import Block, ListType, Operation, TensorType, ValueType
+from kewcore.runtime.registry import lookup
+
+_BOOL, _INT64 = 9, 7
+
+
+@lowers("cond")
+def _cond(lowering: Lowering) -> None:
+    graph = lowering.graph
+    predicate = lowering.value("pred")
+    branches = []
+    for block in lowering.operation.blocks:
+        builder = BlockBuilder.inside(graph, block)
+        _add_operations(builder, block)
+        tensors = [builder.value(name) for name in block.outputs]
+        branches.append(_graph(builder, [], tensors, [output.type for output in lowering.operation.outputs]))
+    names = lowering.emit(
+        "If", [predicate], len(lowering.operation.outputs), then_branch=branches[0], else_branch=branches[1]
+    )
+    lowering.finish(*names, rounded=True)
+
+
+@lowers("while_loop")
+def _while_loop(lowering: Lowering) -> None:
+    graph, (condition, body) = lowering.graph, lowering.operation.blocks
+    if isinstance(graph, BlockBuilder):
+        raise NoLoweringError("a loop in a block shares its budget with others")
+    first = lowering.values("loop_vars")
+    goes_on = _inlined(graph, condition, first)
+    inner = BlockBuilder.inside(graph, body)
+    count, before = inner.fresh("round"), inner.fresh("goes_on")
+    given = [inner.fresh(named.name) for named in body.inputs]
+    _bind(inner, body, given, first)
+    _add_operations(inner, body)
+    results = [inner.value(name) for name in body.outputs]
+    after = _inlined(inner, condition, results)
+    types = [output.type for output in lowering.operation.outputs]
+    inputs: list[tuple[str, int, tuple[int | None, ...] | None]] = [(count, _INT64, ()), (before, _BOOL, ())]
+    inputs += [(name, *_onnx_type(type_)) for name, type_ in zip(given, types, strict=True)]
+    inputs += [(inner.fresh("unfinished"), _BOOL, ())]
+    proto = _graph(inner, inputs, [after, *results, after], [None, *types, None])
+    rounds = graph.initializer(np.asarray(max(LOOP_BUDGET // _units(body), 1), np.int64), "rounds")
+    *names, unfinished = lowering.emit("Loop", [rounds, goes_on, *first, goes_on], len(types) + 1, body=proto)
+    checked = [_checked(lowering, name, unfinished) for name in names]
+    lowering.finish(*checked, rounded=True)
+    for name, start in zip(checked, first, strict=True):
+        if graph.lists is not None and start in graph.lists:
+            graph.lists[name] = graph.lists[start]
+
+
+def _checked(lowering: Lowering, name: str, unfinished: str) -> str:
+    """Passes a value on; fails at run time where the loop was cut off."""
+    index = lowering.node("Cast", unfinished, to=_INT64)
+    row = lowering.node("Unsqueeze", name, lowering.integers(0))
+    return lowering.graph.emit("Gather", [row, index], UNFINISHED_LOOP, axis=0)[0]
+
+
+def _inlined(outer: GraphBuilder, block: Block, arguments: list[str]) -> str:
+    """Adds a block's operations to the graph around it; returns the tensor of its one result."""
+    builder = BlockBuilder.inside(outer, block, inline=True)
+    _bind(builder, block, arguments, arguments)
+    _add_operations(builder, block)
+    return builder.value(block.outputs[0])
+
+
+def _bind(builder: BlockBuilder, block: Block, tensors: list[str], like: list[str]) -> None:
+    for named, tensor, first in zip(block.inputs, tensors, like, strict=True):
+        builder.bind(named, tensor, rounded=True)
+        if builder.lists is not None and first in builder.lists:
+            builder.lists[tensor] = builder.lists[first]
+
+
+def _add_operations(builder: BlockBuilder, block: Block) -> None:
+    context = Context(builder.opset, builder.precision)
+    for operation in block.operations:
+        if is_constant(operation):
+            evaluate(operation, context, builder.own_constants)
+            continue
+        spec = lookup(operation.type, builder.opset)
+        if spec is None or not operation.outputs:
+            raise NoLoweringError(f"its block holds {operation}, which changes a state")
+        try:
+            lower(Lowering(operation, spec, builder))
+        except NoLoweringError as error:
+            raise NoLoweringError(f"its block holds {operation}: {error}") from error
+
+
+def _units(body: Block) -> int:
+    """Work of one round, as the reference executor counts it."""
+    return sum(_units_of(operation) for operation in body.operations if not is_constant(operation))
+
+
+def _units_of(operation: Operation) -> int:
+    sizes = []
+    for output in operation.outputs:
+        shape = output.type.static_shape if isinstance(output.type, TensorType) else ()
+        if shape is None:
+            raise NoLoweringError("the work of one round is known at run time only")
+        sizes.append(int(np.prod(shape)))
+    return units_of(sizes)
+
+
+def _graph(builder: GraphBuilder, inputs: list[Any], outputs: list[str], types: list[ValueType | None]) -> Any:
+    """Makes the nested graph; outputs pass through nodes of their own, since they may be the outer graph's."""
+    from onnx import helper
+
+    names = [builder.fresh("output") for _ in outputs]
+    ends = [helper.make_node("Identity", [a], [b], name=f"{b}.Identity") for a, b in zip(outputs, names, strict=True)]
+    described = [(_BOOL, ()) if type_ is None else _onnx_type(type_) for type_ in types]
+    return helper.make_graph(
+        [*builder.nodes, *ends],
+        builder.fresh("block"),
+        [helper.make_tensor_value_info(*row) for row in inputs],
+        [helper.make_tensor_value_info(name, *row) for name, row in zip(names, described, strict=True)],
+    )
+
+
+def _onnx_type(type_: ValueType) -> tuple[int, tuple[int | None, ...] | None]:
+    """Element type and shape; sizes may change from round to round, so only a rank that is 0 is said."""
+    if isinstance(type_, ListType) and isinstance(type_.element, TensorType):
+        return element_type(type_.element.dtype), None
+    if not isinstance(type_, TensorType):
+        raise NoLoweringError(f"a value of type {type_}")
+    return element_type(type_.dtype), () if type_.shape == () else None
