@@ -278,7 +278,7 @@ def test_local_response_norm(tmp_path: Path, size: int, executor: Any) -> None:
     arguments = {"size": size, "alpha": 0.5, "beta": 0.6, "k": 1.5}
     result = run(tmp_path, "local_response_norm", arguments, x, x.shape, executor)
     for c in range(4):
-        around = range(max(0, c - (size - 1) // 2), min(4, c + size // 2 + 1))
+        around = range(max(0, c - size // 2), min(4, c + (size - 1) // 2 + 1))
         total = sum(x[:, other].astype(np.float64) ** 2 for other in around)
         np.testing.assert_allclose(result[:, c], x[:, c] / (1.5 + 0.5 / size * total) ** 0.6, rtol=1e-5)
 
@@ -293,6 +293,15 @@ def test_softmax_and_linear(tmp_path: Path, executor: Any) -> None:
     result = run(tmp_path / "l", "linear", {"weight": weight, "bias": np.ones(3, np.float32)}, X, (2, 3), executor)
     expected = [[1 + sum(float(a) * float(b) for a, b in zip(row, w, strict=True)) for w in weight] for row in X]
     np.testing.assert_allclose(result, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_constant_matrix_of_another_type(tmp_path: Path, executor: Any) -> None:
+    half = np.array([[1.5], [-2], [0.25], [4]], np.float16)
+    op = Op("matmul", {"x": half.T, "y": "x"}, {"y": ("fp32", (1, 2))})
+    package = build(tmp_path / "p.mlpackage", [op], {"x": ("fp32", (4, 2))}, ["y"], opset="CoreML7")
+    expected = [[sum(float(a) * float(b) for a, b in zip(half[:, 0], column, strict=True)) for column in X]]
+    np.testing.assert_allclose(load(package, executor).predict({"x": X.T})["y"], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)

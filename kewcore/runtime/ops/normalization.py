@@ -71,9 +71,12 @@ def l2_norm(*, x: Array, epsilon: float = 1e-6) -> Array:
 
 @op("local_response_norm", source=_SOURCE, accepts=_X, shape=_SAME)
 def local_response_norm(*, x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Array:
-    """x / (k + alpha / size · Σ x²)^beta, summed over `size` channels around each (axis 1)."""
+    """x / (k + alpha / size · Σ x²)^beta, summed over `size` channels around each (axis 1).
+
+    The odd one of an even number of channels comes before, as Apple's operator tests have it.
+    """
     width, channels = int(size), x.shape[1]
-    before = (width - 1) // 2
+    before = width // 2
     squares, total = np.square(x), np.zeros_like(x)
     for offset in range(max(-before, 1 - channels), min(width - 1 - before, channels - 1) + 1):
         first, last = max(0, -offset), min(channels, channels - offset)
