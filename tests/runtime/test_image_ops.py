@@ -381,6 +381,31 @@ def test_arguments_that_do_not_fit(tmp_path: Path, kind: str, arguments: Any, pr
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("resize_bilinear", {}),
+        ("resize_bilinear", {"sampling_mode": "'OFFSET_CORNERS'"}),
+        ("resize_nearest_neighbor", {}),
+        ("crop_resize", {"boxes": np.ones((1, 4), np.float32)}),
+    ],
+)
+def test_an_axis_of_more_samples_than_memory(tmp_path: Path, kind: str, more: Any, executor: Any) -> None:
+    sides = ("height", "width")
+    names = [f"target_{side}" if kind == "crop_resize" else f"target_size_{side}" for side in sides]
+    targets = {names[0]: 1, names[1]: 1 << 29}
+    with pytest.raises(PackageError, match="an axis may have 67108864 samples, got 536870912"):
+        run(tmp_path, kind, {**targets, **more}, IMAGE[:1, :1], (1, 1, 1, 1 << 29), executor)
+
+
+def test_samples_whose_positions_are_larger_than_memory() -> None:
+    grid = np.broadcast_to(np.float32(0), (1, 1 << 14, 1 << 13, 2))
+    modes: dict[str, Any] = {"sampling_mode": "nearest", "padding_mode": "border", "coordinates_mode": "unnormalized"}
+    with pytest.raises(ValueError, match="its result would take 8589934592 bytes, more than the limit of 4294967296"):
+        resample(x=IMAGE[:1, :1], coordinates=grid, padding_value=0, align_corners=True, **modes)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_box_of_an_image_that_is_not_there(tmp_path: Path, executor: Any) -> None:
     given = {"boxes": np.ones((1, 4), np.float32), "box_indices": np.array([2], np.int32)}
     with pytest.raises(PackageError, match=r"boxes must belong to images 0 to 1, got \[2\]"):

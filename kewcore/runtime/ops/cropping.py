@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kewcore.runtime.ops.resizing import SAMPLING_MODES, check_resized, sampling_grid
+from kewcore.runtime.ops.resizing import SAMPLING_MODES, check_axis, check_resized, sampling_grid
 from kewcore.runtime.ops.sampling import sample
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.program import DataType
@@ -240,6 +240,8 @@ def _cut(
         raise ValueError(f"boxes must belong to images 0 to {len(x) - 1}, got {np.unique(indices).tolist()[:10]}")
     shape = (len(boxes), x.shape[1], *target)
     check_resized(shape)
+    for count in target:
+        check_axis(count)
     result = np.empty(shape, np.float32)
     corners = _corners(boxes * scale, box_mode)
     for row, (top, left, bottom, right), index in zip(result, corners, indices, strict=True):

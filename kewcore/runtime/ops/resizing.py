@@ -14,6 +14,8 @@ from kewcore.runtime.shapes import Shapes
 _SOURCE = "iOS15/image_resizing.py"
 _X = {"x": FLOATS}
 _RESIZED = {"x": FLOATS | {DataType.INT32}}
+LONGEST_AXIS = 1 << 26
+"""Samples along one axis at most: their positions and weights take many times the memory of the result's elements."""
 SAMPLING_MODES = ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "DEFAULT", "OFFSET_CORNERS", "UNALIGN_CORNERS")
 
 
@@ -90,11 +92,25 @@ def scaled_size(size: int, factor: Any) -> int:
     return scaled
 
 
+def check_axis(target: int) -> None:
+    """Makes sure that an axis may have so many samples.
+
+    Raises:
+        ValueError: It may not.
+    """
+    if target > LONGEST_AXIS:
+        raise ValueError(f"an axis may have {LONGEST_AXIS} samples, got {target}")
+
+
 def grid(size: float, target: int, *, align_corners: bool, half_pixel: bool) -> Array:
     """Returns where along an axis of `size` elements each of `target` samples is taken; sizes may be fractional.
 
+    Raises:
+        ValueError: There are too many samples.
+
     Source: the notes at coremltools' `upsample_bilinear`.
     """
+    check_axis(target)
     steps = np.arange(target, dtype=np.float64)
     # Products first: a sample that lies half-way between two elements must come out half-way.
     if align_corners:
@@ -107,10 +123,11 @@ def sampling_grid(size: float, target: int, mode: str) -> Array:
     """Returns the sample positions of a named mode along one axis.
 
     Raises:
-        ValueError: The mode is not known.
+        ValueError: The mode is not known, or there are too many samples.
 
     Source: the notes at coremltools' `resize_bilinear`.
     """
+    check_axis(target)
     if mode == "ALIGN_CORNERS" and target == 1:
         return np.array([(size - 1) / 2])
     if mode in {"STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"}:
@@ -170,6 +187,7 @@ def resize_nearest_neighbor(*, x: Array, target_size_height: int, target_size_wi
     """Sample i is element floor(i · size / target)."""
     check_resized((*x.shape[:-2], int(target_size_height), int(target_size_width)))
     for axis, target in ((-2, int(target_size_height)), (-1, int(target_size_width))):
+        check_axis(target)
         x = np.take(x, np.arange(target) * x.shape[axis] // target, axis)
     return x
 

@@ -9,6 +9,8 @@ from kewcore.runtime.shapes import Shapes
 
 _SOURCE = "iOS15/image_resizing.py"
 _COORDINATES = FLOATS | {DataType.INT8, DataType.UINT8, DataType.INT16, DataType.UINT16, DataType.INT32}
+_POSITION_CHANNELS = 16
+"""Channels of a result whose memory is that of its samples' positions."""
 PADDING_MODES = ("constant", "border", "reflection", "symmetric")
 COORDINATES_MODES = ("unnormalized", "normalized_minus_one_to_one", "normalized_zero_to_one")
 
@@ -101,7 +103,7 @@ def sample(x: Array, rows: Array, columns: Array, sampling: str, padding: str, v
     Raises:
         ValueError: The result would take more memory than a tensor may.
     """
-    check_resized((*x.shape[:2], *rows.shape[1:]))
+    _check_samples(x, rows.shape[1:])
     height, width = x.shape[2:]
     rows, columns = _inside(rows, height, padding), _inside(columns, width, padding)
     if sampling == "nearest":
@@ -111,6 +113,11 @@ def sample(x: Array, rows: Array, columns: Array, sampling: str, padding: str, v
     upper = _pixels(x, top, left, value) * (1 - across) + _pixels(x, top, left + 1, value) * across
     lower = _pixels(x, top + 1, left, value) * (1 - across) + _pixels(x, top + 1, left + 1, value) * across
     return np.asarray(upper * (1 - down) + lower * down)
+
+
+def _check_samples(x: Array, sizes: tuple[int, ...]) -> None:
+    """Makes sure that samples of these sizes may be taken of `x`, and their positions computed."""
+    check_resized((len(x), max(x.shape[1], _POSITION_CHANNELS), *sizes))
 
 
 def _pixels(x: Array, rows: Array, columns: Array, value: float) -> Array:
@@ -139,6 +146,7 @@ def resample(
         ValueError: A mode is not known.
     """
     _check_modes(sampling_mode, padding_mode, coordinates_mode)
+    _check_samples(x, coordinates.shape[1:3])
     columns, rows = (
         pixel_positions(coordinates[..., i].astype(np.float32), size, coordinates_mode.lower(), bool(align_corners))
         for i, size in ((0, x.shape[3]), (1, x.shape[2]))
@@ -168,7 +176,7 @@ def affine(
     """
     _check_modes(sampling_mode, padding_mode, coordinates_mode)
     height, width, aligned, mode = int(output_height), int(output_width), bool(align_corners), coordinates_mode.lower()
-    check_resized((x.shape[0], max(x.shape[1], 2), height, width))
+    _check_samples(x, (height, width))
     down, across = (output_coordinates(size, mode, aligned)[None] for size in (height, width))
     a, b = (transform_matrix[:, i : i + 3, None, None].astype(np.float32) for i in (0, 3))
     columns, rows = (

@@ -5,7 +5,7 @@ from typing import Any
 
 from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
 from kewcore.runtime.lowering.registry import lowers
-from kewcore.runtime.ops.resizing import check_modes, resized_shape, scaled_size
+from kewcore.runtime.ops.resizing import check_axis, check_modes, resized_shape, scaled_size
 from kewcore.runtime.program import TENSOR_LIMIT_BYTES
 
 _GRIDS = {
@@ -23,6 +23,8 @@ def _resize(lowering: Lowering, targets: tuple[int, int], roi: str = "", **attri
     size_bytes = 4 * prod(targets) * prod(size for size in shape[:-2] if size is not None)
     if size_bytes > TENSOR_LIMIT_BYTES:
         raise NoLoweringError(f"the result would take {size_bytes} bytes")
+    for target in targets:
+        check_axis(target)
     lowering.require_floats("x")
     x, front = lowering.value("x"), [-1 if size is None else size for size in shape[:-2]]
     if len(shape) != 4:

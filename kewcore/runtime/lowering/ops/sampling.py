@@ -62,7 +62,7 @@ def _affine(lowering: Lowering) -> None:
     matrices = lowering.shape("transform_matrix")[0]
     if batch is None or matrices is None:
         raise NoLoweringError("a batch whose size is known at run time only")
-    size_bytes = 4 * prod([batch, max(channels or 1, 3), height, width])
+    size_bytes = 4 * prod([batch, max(channels or 1, 8), height, width])
     if size_bytes > TENSOR_LIMIT_BYTES:
         raise NoLoweringError(f"the result would take {size_bytes} bytes")
     down, across = (output_coordinates(size, mode, aligned) for size in (height, width))
