@@ -153,3 +153,8 @@ def test_a_computed_shape_reshapes(tmp_path: Path, executor: str) -> None:
         answer(
             tmp_path, "reshape", {"x": "x", "shape": "shape"}, {"x": X, "shape": ints(4, 4)}, ("fp32", (4, 4)), executor
         )
+
+
+def test_what_fills_a_tensor_is_one_number(tmp_path: Path) -> None:
+    with pytest.raises(KewError, match="input 'value' must be a scalar"):
+        answer(tmp_path, "fill_like", {"ref_tensor": "x", "value": ints(1, 2)}, {"x": X}, ("int32", (2, 3)), "onnx")

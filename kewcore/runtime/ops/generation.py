@@ -11,8 +11,6 @@ from kewcore.runtime.registry import INTEGERS, NUMBERS, Array, StaticArguments, 
 from kewcore.runtime.shapes import Shapes, axis_in, same_as
 
 _SOURCE = "iOS15/tensor_operation.py"
-_REAL_ZERO, _ZERO, _ONE = np.float32(0), np.int32(0), np.int32(1)
-"""Default elements; a result has the type of its element."""
 
 
 def _rank_of(arguments: StaticArguments) -> Shapes:
@@ -31,7 +29,7 @@ def _filled(arguments: StaticArguments) -> Shapes:
 
 
 @op("fill", source=_SOURCE, accepts={"shape": INTEGERS}, shape=_filled, result_like="value", exact=True)
-def fill(*, shape: Array, value: Any = _REAL_ZERO) -> Array:
+def fill(*, shape: Array, value: float = 0.0) -> Array:
     """A tensor of a shape that may be computed, full of one value.
 
     Raises:
@@ -49,7 +47,7 @@ def fill(*, shape: Array, value: Any = _REAL_ZERO) -> Array:
     result_like="value",
     exact=True,
 )
-def fill_like(*, ref_tensor: Array, value: Any = _REAL_ZERO) -> Array:
+def fill_like(*, ref_tensor: Array, value: float = 0.0) -> Array:
     """A tensor of the shape of `ref_tensor`, full of one value."""
     element = np.asarray(value)
     return np.full(bounded(np.shape(ref_tensor), element.dtype), element)
@@ -104,8 +102,8 @@ def one_hot(
     indices: Array,
     one_hot_vector_size: int,
     axis: int = -1,
-    on_value: Any = _ONE,
-    off_value: Any = _ZERO,
+    on_value: float = 1,
+    off_value: float = 0,
 ) -> Array:
     """A new axis that holds `on_value` at the index and `off_value` elsewhere; everywhere if the index lies outside.
 
