@@ -272,9 +272,12 @@ def test_normalisations(tmp_path: Path, executor: Any) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 9, 2**31 - 1])
-def test_local_response_norm(tmp_path: Path, size: int, executor: Any) -> None:
-    x = np.random.default_rng(1).standard_normal((2, 4, 3, 2)).astype(np.float32)
+@pytest.mark.parametrize(
+    ("size", "spatial"),
+    [(1, (3, 2)), (2, (3, 2)), (3, (3,)), (3, (3, 2, 2)), (5, (3, 2)), (9, (3, 2)), (2**31 - 1, (3, 2))],
+)
+def test_local_response_norm(tmp_path: Path, size: int, spatial: Any, executor: Any) -> None:
+    x = np.random.default_rng(1).standard_normal((2, 4, *spatial)).astype(np.float32)
     arguments = {"size": size, "alpha": 0.5, "beta": 0.6, "k": 1.5}
     result = run(tmp_path, "local_response_norm", arguments, x, x.shape, executor)
     for c in range(4):

@@ -103,16 +103,17 @@ def _local_response_norm(lowering: Lowering) -> None:
     channels = lowering.shape("x")[1]
     if size % 2 == 0 or channels is None or size > 2 * channels:  # Memory would grow with a size of any length.
         raise NoLoweringError("ONNX Runtime takes odd sizes, up to twice the channels")
-    lowering.finish(
-        lowering.node(
-            "LRN",
-            lowering.value("x"),
-            size=size,
-            alpha=float(lowering.constant("alpha", 1e-4)),
-            beta=float(lowering.constant("beta", 0.75)),
-            bias=float(lowering.constant("k", 1.0)),
-        )
+    x, flat = lowering.value("x"), len(lowering.shape("x")) != 4
+    # ONNX Runtime takes rank 4 only; the sizes behind the channels make no difference.
+    result = lowering.node(
+        "LRN",
+        lowering.node("Reshape", x, lowering.integers([0, 0, -1, 1])) if flat else x,
+        size=size,
+        alpha=float(lowering.constant("alpha", 1e-4)),
+        beta=float(lowering.constant("beta", 0.75)),
+        bias=float(lowering.constant("k", 1.0)),
     )
+    lowering.finish(lowering.node("Reshape", result, lowering.node("Shape", x)) if flat else result)
 
 
 @lowers(*_REDUCTIONS)
