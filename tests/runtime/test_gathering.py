@@ -134,6 +134,21 @@ def test_scattering_along_the_last_axis_and_to_places_that_differ(tmp_path: Path
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("opset", ["CoreML5", "CoreML8"])
+def test_scatter_takes_indices_of_any_rank(tmp_path: Path, opset: str, executor: str) -> None:
+    for rows, axis in (([[1, 0], [1, 1]], 0), ([[2, 0]], 1), (1, 0)):
+        shape = (*TABLE.shape[:axis], *np.shape(rows), *TABLE.shape[axis + 1 :])
+        updates, expected = np.arange(np.prod(shape), dtype=np.float32).reshape(shape), TABLE.copy()
+        for place in itertools.product(*map(range, np.shape(rows))):
+            for other in range(TABLE.shape[1 - axis]):
+                target = (int(np.array(rows)[place]), other) if axis == 0 else (other, int(np.array(rows)[place]))
+                expected[target] += updates[(*place, other) if axis == 0 else (other, *place)]
+        arguments = {"data": "data", "updates": "updates", "indices": ints(rows), "axis": axis}
+        inputs = {"data": TABLE, "updates": updates}
+        assert answer(tmp_path, "scatter", arguments, inputs, ("fp32", (2, 3)), executor, opset) == expected.tolist()
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_many_equal_indices_add_up_in_order(tmp_path: Path, executor: str) -> None:
     rng = np.random.default_rng(5)
     rows, updates = rng.integers(0, 3, 20_000).astype(np.int32), rng.standard_normal(20_000).astype(np.float32)

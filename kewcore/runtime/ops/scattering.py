@@ -90,11 +90,12 @@ def scatter_17(
     """
     position = axis_in(axis, data.ndim)
     _check_updates(updates.shape, (*data.shape[:position], *np.shape(indices), *data.shape[position + 1 :]))
+    rows = np.reshape(indices, -1)
     if validate_indices:
-        positions(indices, data.shape[position], negatives=False)
-    inside = ~lies_outside(np.asarray(indices), data.shape[position], negatives=False)
-    kept = np.compress(inside, updates, axis=position)
-    return _written(data, (*(slice(None),) * position, np.asarray(indices)[inside]), kept, mode)
+        positions(rows, data.shape[position], negatives=False)
+    inside = ~lies_outside(rows, data.shape[position], negatives=False)
+    slices = updates.reshape(*data.shape[:position], -1, *data.shape[position + 1 :])
+    return _written(data, (*(slice(None),) * position, rows[inside]), slices.compress(inside, position), mode)
 
 
 def _along_axis_shapes(arguments: StaticArguments) -> Shapes:

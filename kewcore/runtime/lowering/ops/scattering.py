@@ -59,6 +59,11 @@ def _scatter(lowering: Lowering) -> None:
     reduction, updates = _mode(lowering)
     others = [i for i in range(len(data)) if i != axis]
     rows = index_tensor(lowering)
+    if len(lowering.shape("indices")) != 1:
+        count = int(np.prod(lowering.static_shape("indices")))
+        rows = lowering.node("Reshape", rows, lowering.integers([-1]))
+        slices = [*lowering.static_shape("data")[:axis], count, *lowering.static_shape("data")[axis + 1 :]]
+        updates = lowering.node("Reshape", updates, lowering.integers(slices))
     if others:
         column = lowering.node("Unsqueeze", rows, lowering.integers(others))
         rows = lowering.node("Expand", column, lowering.node("Shape", updates))
