@@ -101,3 +101,12 @@ def test_forms_that_mean_something_else_in_onnx(
     tmp_path: Path, kind: str, arguments: Any, output: Any, reason: str
 ) -> None:
     assert placed(tmp_path, kind, arguments, X, {"y": output}, "CoreML8") == ("reference", reason)
+
+
+def test_what_nobody_needs_is_not_run(tmp_path: Path) -> None:
+    ops = [
+        Op("cast", {"x": "x", "dtype": "'int32'"}, {"unused": ("int32", (2, 4))}),
+        Op("const", {}, {"y": ("int32", (2,))}, {"val": ints(2, 4)}),
+    ]
+    model = load(build(tmp_path / "p.mlpackage", ops, {"x": X}, ["y"]), "onnx")
+    assert model.predict({"x": np.zeros((2, 4))})["y"].tolist() == [2, 4]

@@ -208,6 +208,8 @@ def _connected(
         graph, operations = row
         made = [output.name for operation in operations for output in operation.outputs]
         outputs = tuple(name for name in made if keep_all or name in needed)
+        if not outputs:  # Nobody needs what it computes, and ONNX Runtime refuses to run for nothing.
+            continue
         for name in outputs:
             graph.value(name)
         segments.append(GraphSegment(graph, tuple(graph.inputs), outputs, tuple(operations)))
