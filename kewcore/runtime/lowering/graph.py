@@ -74,6 +74,7 @@ class GraphBuilder:
         precision: Whether fp16-typed values are rounded.
         types: Types of the program's values by name.
         constants: Values known before anything runs, fp16 widened.
+        static_shapes: Shapes of tensors of the graph, where all sizes are known.
         lists: What is known of lists, by the name of the tensor that holds one; None where lists must not be lowered.
     """
 
@@ -85,6 +86,7 @@ class GraphBuilder:
     nodes: list[Any] = field(default_factory=list)
     initializers: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, TensorType] = field(default_factory=dict)
+    static_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     _raw: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, str] = field(default_factory=dict)
     _counter: int = 0
@@ -114,6 +116,8 @@ class GraphBuilder:
     def bind(self, output: NamedType, name: str, *, rounded: bool) -> None:
         """Says which tensor of the graph is a value of the program, and whether it is as exact as its type."""
         self._raw[output.name] = name
+        if isinstance(output.type, TensorType) and output.type.static_shape is not None:
+            self.static_shapes[name] = output.type.static_shape
         is_half = isinstance(output.type, TensorType) and output.type.dtype is DataType.FLOAT16
         if rounded or not is_half or self.precision == "fp32":
             self._settled[output.name] = name

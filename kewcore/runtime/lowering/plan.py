@@ -8,6 +8,7 @@ from kewcore.runtime.evaluation import Context, evaluate, is_constant
 from kewcore.runtime.executor import Placement, Precision, Values
 from kewcore.runtime.lowering.graph import IR_VERSION, ONNX_OPSET, GraphBuilder, Lowering, NoLoweringError, element_type
 from kewcore.runtime.lowering.registry import lower
+from kewcore.runtime.lowering.strips import cut_into_strips
 from kewcore.runtime.program import Function, Operation, TensorType
 from kewcore.runtime.registry import lookup
 
@@ -128,13 +129,15 @@ def model_proto(segment: GraphSegment, types: Mapping[str, Any], name: str) -> A
     from onnx import helper
 
     graph = segment.graph
+    tensors = [graph.value(output) for output in segment.outputs]
+    nodes = cut_into_strips(graph, tensors)
     outputs = [
-        helper.make_node("Identity", [graph.value(output)], [f"{output}__out"], name=f"{output}.output")
-        for output in segment.outputs
+        helper.make_node("Identity", [tensor], [f"{output}__out"], name=f"{output}.output")
+        for tensor, output in zip(tensors, segment.outputs, strict=True)
     ]
     return helper.make_model(
         helper.make_graph(
-            [*graph.nodes, *outputs],
+            [*nodes, *outputs],
             name,
             [_value_info(name, graph.inputs[name], name) for name in segment.inputs],
             [_value_info(f"{name}__out", types[name], name) for name in segment.outputs],
