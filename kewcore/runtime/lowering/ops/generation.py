@@ -48,11 +48,6 @@ def _fill_like(lowering: Lowering) -> None:
     lowering.finish(lowering.node("Expand", _element(lowering, "value", 0), lowering.integers(sizes)))
 
 
-@lowers("range_1d")
-def _range_1d(lowering: Lowering) -> None:
-    raise NoLoweringError("its length is known at run time only, and must be checked before memory is taken")
-
-
 @lowers("one_hot")
 def _one_hot(lowering: Lowering) -> None:
     size, rank = int(lowering.constant("one_hot_vector_size")), len(lowering.shape("indices"))
