@@ -41,6 +41,7 @@ clean:
 
 docs: $(VENV)/.installed
 	$(BIN)/typer kewcore.cli.app utils docs --name kewcore --output docs/cli.md
+	$(BIN)/python docs/operations.py
 
 # Resolves the dependencies for Apple silicon without installing them; see docs/macos.md.
 check-macos: $(VENV)/.installed

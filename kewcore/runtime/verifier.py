@@ -6,12 +6,11 @@ rules that stand beside each operation in the registry; blocks take and give wha
 exist and answer to the model's description.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kewcore.errors import KewError, PackageError, UnsupportedError
+from kewcore.errors import KewError, PackageError
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.program import (
     TENSOR_LIMIT_BYTES,
@@ -29,7 +28,6 @@ from kewcore.runtime.program import (
     element_count,
 )
 from kewcore.runtime.registry import OpSpec, Shape, StaticArguments, UnknownShapeError, as_scalar_or_array, lookup
-from kewcore.runtime.unsupported import NOT_RUN
 
 _SMALL_ELEMENTS = 1 << 16
 """Constants up to this size are read for shape rules."""
@@ -56,21 +54,13 @@ def verify(package: Package, function_name: str) -> None:
 
     Raises:
         PackageError: It has problems; the message lists them, one a line.
-        UnsupportedError: It is sound, but uses operations that kewcore does not run; the message lists them.
     """
     function = package.program.functions.get(function_name)
     if function is None:
         raise PackageError(
             f"'{package.path}' has no function '{function_name}', only {', '.join(sorted(package.program.functions))}"
         )
-    missing = Counter(o.type for o in function.body.walk() if o.type in NOT_RUN and not lookup(o.type, function.opset))
-    problems = list(_function_problems(function, package.interfaces.get(function_name), frozenset(missing)))
-    if missing and not problems:
-        listing = ", ".join(f"{name} ({count})" for name, count in sorted(missing.items()))
-        raise UnsupportedError(
-            f"'{package.path}' uses operations that kewcore does not run: {listing}",
-            hint="docs/runtime.md lists the operations that it runs",
-        )
+    problems = list(_function_problems(function, package.interfaces.get(function_name)))
     if problems:
         shown = problems[:_SHOWN_PROBLEMS]
         rest = [f"… and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
@@ -81,14 +71,14 @@ def verify(package: Package, function_name: str) -> None:
         )
 
 
-def _function_problems(function: Function, interface: Interface | None, missing: frozenset[str]) -> Iterator[str]:
+def _function_problems(function: Function, interface: Interface | None) -> Iterator[str]:
     scope = _Scope()
     for named in function.inputs:
         if named.name in scope.types:
             yield f"input '{named.name}' is there twice"
         scope.types[named.name] = named.type
         yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
-    yield from _block_problems(function.body, function.opset, scope, missing)
+    yield from _block_problems(function.body, function.opset, scope)
     if interface is not None:
         known = {named.name for named in function.inputs}
         for feature in interface.inputs:
@@ -102,15 +92,12 @@ def _function_problems(function: Function, interface: Interface | None, missing:
             yield f"the program has input '{name}', the description has not"
 
 
-def _block_problems(block: Block, opset: Opset, scope: _Scope, missing: frozenset[str]) -> Iterator[str]:
+def _block_problems(block: Block, opset: Opset, scope: _Scope) -> Iterator[str]:
     """Checks operations in order, nested blocks included; `scope` gets what they define."""
     for operation in block.operations:
-        if operation.type in missing:
-            scope.types.update({output.name: output.type for output in operation.outputs})
-            continue
         yield from (f"{operation}: {problem}" for problem in _operation_problems(operation, opset, scope))
         for number, inner in enumerate(operation.blocks, start=1):
-            yield from (f"{operation}, block {number}: {p}" for p in _inner_problems(inner, opset, scope, missing))
+            yield from (f"{operation}, block {number}: {p}" for p in _inner_problems(inner, opset, scope))
         for output in operation.outputs:
             if output.name in scope.types:
                 yield f"{operation}: its output '{output.name}' is defined already"
@@ -120,7 +107,7 @@ def _block_problems(block: Block, opset: Opset, scope: _Scope, missing: frozense
             yield f"output '{name}' is never computed"
 
 
-def _inner_problems(block: Block, opset: Opset, scope: _Scope, missing: frozenset[str]) -> Iterator[str]:
+def _inner_problems(block: Block, opset: Opset, scope: _Scope) -> Iterator[str]:
     """Checks a nested block; what it defines is not seen outside, and may hide nothing."""
     inner = _Scope(dict(scope.types), dict(scope.constants))
     for named in block.inputs:
@@ -129,7 +116,7 @@ def _inner_problems(block: Block, opset: Opset, scope: _Scope, missing: frozense
         # A loop may change the shapes of its variables from round to round, so their sizes are not taken at their word.
         inner.types[named.name] = _opened(named.type)
         yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
-    yield from _block_problems(block, opset, inner, missing)
+    yield from _block_problems(block, opset, inner)
 
 
 def _opened(type_: ValueType) -> ValueType:

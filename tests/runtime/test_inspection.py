@@ -32,7 +32,8 @@ def package(path: Path) -> Path:
         Op("matmul", {"x": "h", "y": "d"}, {"m": ("fp16", (4, 4))}),
         Op("matmul", {"x": "m", "y": "p"}, {"q": ("fp16", (4, 4))}),
         Op("matmul", {"x": "q", "y": "b"}, {"r": ("fp16", (4, 16))}),
-        Op("mod", {"x": "r", "y": np.float16(2)}, {"z": ("fp16", (4, 16))}),
+        Op("cast", {"x": "r", "dtype": "'int32'"}, {"i": ("int32", (4, 16))}),
+        Op("mod", {"x": "i", "y": 2}, {"z": ("int32", (4, 16))}),
         Op("cast", {"x": "z", "dtype": "'fp32'"}, {"y": ("fp32", (4, 16))}),
     ]
     model = model_message(ops, {"x": ("fp32", (4, 4))}, ["y"])
@@ -65,7 +66,7 @@ def test_operations_by_executor(tmp_path: Path) -> None:
     counts = {row.type: row for row in op_counts(load(package(tmp_path / "p.mlpackage"), "onnx"))}
     assert (counts["matmul"].count, counts["matmul"].onnx) == (3, 3)
     assert (counts["mod"].onnx, counts["mod"].reference) == (0, 1)
-    assert counts["mod"].reasons == ("no lowering to ONNX is written",)
+    assert counts["mod"].reasons == ("'x' is int32",)
 
 
 def test_json(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_json(tmp_path: Path) -> None:
 def test_tables(tmp_path: Path) -> None:
     done = run(str(package(tmp_path / "p.mlpackage")), "--ops", "--weights")
     assert done.returncode == 0, done.stderr
-    for text in ("A. Botanist", "iOS18", "matmul_r", "int4 linear, per block [1, 8]", "no lowering to ONNX is written"):
+    for text in ("A. Botanist", "iOS18", "matmul_r", "int4 linear, per block [1, 8]", "'x' is int32"):
         assert text in done.stdout
 
 

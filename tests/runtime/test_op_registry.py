@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from kewcore.runtime import registry
@@ -56,3 +60,9 @@ def test_every_lowering_belongs_to_an_operation() -> None:
 
     lowerings._import_lowerings()
     assert set(lowerings._lowerings) <= {spec.name for spec in registry.all_specs()}
+
+
+def test_the_page_of_operations_is_up_to_date() -> None:
+    script = Path(__file__).parents[2] / "docs" / "operations.py"
+    ended = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

@@ -10,6 +10,7 @@ from PIL import Image
 
 from kewcore.errors import PackageError, UnsupportedError, UsageError
 from kewcore.runtime import Model, OnnxClassifier, PackageClassifier, load, to_onnx
+from kewcore.runtime.lowering import registry
 
 pytestmark = pytest.mark.runtime
 F4 = ("fp32", (4,))
@@ -170,6 +171,14 @@ def test_an_onnx_file_passes_the_checker_and_is_the_same_each_time(tmp_path: Pat
     assert [output.name for output in model.graph.output] == ["probs", "label"]
 
 
+@pytest.fixture
+def without_mod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes one lowering away, so that there is an operation without."""
+    registry.lowered_operations()
+    monkeypatch.delitem(registry._lowerings, "mod")
+
+
+@pytest.mark.usefixtures("without_mod")
 def test_what_cannot_be_one_onnx_graph(tmp_path: Path) -> None:
     op = Op("mod", {"x": "x", "y": Const(np.float32(2))}, {"y": F4})
     package = build(tmp_path / "p.mlpackage", [op], {"x": F4}, ["y"])
@@ -209,6 +218,7 @@ def test_a_description_that_the_program_does_not_keep(tmp_path: Path) -> None:
         load(write_package(tmp_path / "o.mlpackage", model)).predict({"x": np.zeros(4)})
 
 
+@pytest.mark.usefixtures("without_mod")
 def test_segments_between_executors(tmp_path: Path) -> None:
     ops = [
         Op("relu", {"x": "x"}, {"a": F4}),

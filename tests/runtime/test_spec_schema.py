@@ -73,16 +73,14 @@ OF_THE_DIALECT = {"coreml_update_state", "write_state"}
 """Outside the core op set: the second is what coremltools writes into packages for the first."""
 
 
-def test_every_operation_of_coremltools_runs_or_is_listed_as_not_run() -> None:
+def test_every_operation_of_coremltools_is_known() -> None:
     from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 
     from kewcore.runtime.registry import all_specs
-    from kewcore.runtime.unsupported import NOT_RUN
 
     ours = {spec.name for spec in all_specs()}
     theirs = {name for name in SSAOpRegistry.core_ops if not name.startswith("_")} | OF_THE_DIALECT
-    assert ours | NOT_RUN == theirs
-    assert not ours & NOT_RUN
+    assert ours == theirs
 
 
 def test_every_operation_takes_the_parameters_of_coremltools() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlbuilder import Const, Op, build, model_message, write_package
 
-from kewcore.errors import KewError, PackageError, UnsupportedError
+from kewcore.errors import KewError, PackageError
 from kewcore.runtime import load
 
 pytestmark = pytest.mark.unit
@@ -201,14 +201,6 @@ def test_an_operation_of_a_later_opset(tmp_path: Path) -> None:
     op = Op("quantize", {"input": "x", "scale": 1.0, "output_dtype": "'int8'"}, {"y": ("int8", (4,))})
     text = message_of(tmp_path, op, opset="CoreML6")
     assert "operation 'quantize' comes with iOS17, but the program says iOS16" in text
-
-
-def test_sound_operations_that_are_not_run_are_listed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kewcore.runtime.verifier.NOT_RUN", frozenset({"fold"}))  # every operation up to iOS 18 is run
-    op = Op("fold", {"x": "x"}, {"y": F4})
-    package = build(tmp_path / "p.mlpackage", [op], {"x": F4}, ["y"])
-    with pytest.raises(UnsupportedError, match=r"uses operations that kewcore does not run: fold \(1\)"):
-        load(package)
 
 
 def test_what_only_shows_at_run_time_is_located(tmp_path: Path) -> None:

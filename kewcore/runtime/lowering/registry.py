@@ -10,7 +10,17 @@ from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
 Lower = Callable[[Lowering], None]
 
 _lowerings: dict[str, Lower] = {}
-_REASONS = {"classify": "its results are a label and a dictionary, which are no tensors"}
+_REASONS = {
+    "classify": "its results are a label and a dictionary, which are no tensors",
+    "non_maximum_suppression": "ONNX suppresses every class by itself and does not fill the results up",
+    "range_1d": "its length is known at run time only, and must be checked before memory is taken",
+    **dict.fromkeys(
+        ("random_bernoulli", "random_categorical", "random_normal", "random_uniform"),
+        "ONNX Runtime draws other numbers from the same seed",
+    ),
+    **dict.fromkeys(("read_state", "write_state", "coreml_update_state"), "a graph has no values that outlive a run"),
+}
+"""Why an operation has none."""
 
 
 def lowers(*names: str) -> Callable[[Lower], Lower]:
@@ -39,8 +49,19 @@ def lower(lowering: Lowering) -> None:
     _import_lowerings()
     function = _lowerings.get(lowering.operation.type)
     if function is None:
-        raise NoLoweringError(_REASONS.get(lowering.operation.type, "no lowering to ONNX is written"))
+        raise NoLoweringError(reason_against(lowering.operation.type))
     function(lowering)
+
+
+def lowered_operations() -> frozenset[str]:
+    """Returns the names of all operations that have a lowering."""
+    _import_lowerings()
+    return frozenset(_lowerings)
+
+
+def reason_against(name: str) -> str:
+    """Says why an operation has no lowering."""
+    return _REASONS.get(name, "no lowering to ONNX is written")
 
 
 @cache

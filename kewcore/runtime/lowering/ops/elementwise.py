@@ -59,6 +59,17 @@ def _floor_div(lowering: Lowering) -> None:
     lowering.finish(lowering.node("Floor", lowering.node("Div", lowering.value("x"), lowering.value("y"))))
 
 
+@lowers("mod")
+def _mod(lowering: Lowering) -> None:
+    """The remainder has the sign of `y`; ONNX's has that of `x`. Whole numbers divided by 0 would end the process."""
+    lowering.require_floats("x", "y")
+    x, y, zero = lowering.value("x"), lowering.value("y"), lowering.floats(0.0)
+    remainder = lowering.node("Mod", x, y, fmod=1)
+    differs = lowering.node("Xor", lowering.node("Less", remainder, zero), lowering.node("Less", y, zero))
+    moves = lowering.node("And", differs, lowering.node("Not", lowering.node("Equal", remainder, zero)))
+    lowering.finish(lowering.node("Where", moves, lowering.node("Add", remainder, y), remainder))
+
+
 @lowers("not_equal")
 def _not_equal(lowering: Lowering) -> None:
     lowering.finish(lowering.node("Not", lowering.node("Equal", lowering.value("x"), lowering.value("y"))))

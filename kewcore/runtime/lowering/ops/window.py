@@ -66,6 +66,15 @@ def _avg_pool(lowering: Lowering) -> None:
     )
 
 
+@lowers("l2_pool")
+def _l2_pool(lowering: Lowering) -> None:
+    kernel, strides, pads, overhang = _pool(lowering)
+    around = _onnx_pads(_sum(pads, overhang))
+    lowering.finish(
+        lowering.node("LpPool", lowering.value("x"), kernel_shape=kernel, strides=strides, pads=around, p=2)
+    )
+
+
 def _pool(lowering: Lowering) -> tuple[list[int], list[int], Pads, Pads]:
     """Returns kernel, strides, padding, and how far `ceil_mode` lets the last window hang over."""
     kernel = [int(k) for k in np.atleast_1d(lowering.constant("kernel_sizes"))]
