@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test lint docs bench conformance check-macos clean
+.PHONY: install quickstart test lint docs bench conformance fuzz check-macos clean
 
 install: $(VENV)/.installed
 quickstart: $(VENV)/.installed
@@ -24,6 +24,10 @@ bench: $(VENV)/.installed-dev
 # Apple's operator tests through our runtime: every case, or `make conformance ARGS="--every 6"`; see docs/conformance.md.
 conformance: $(VENV)/.installed-dev
 	$(BIN)/python tests/conformance/run.py $(ARGS)
+
+# Damaged packages by the thousand; see docs/security.md. `make fuzz ARGS="--seed 1 --inputs 50000"`
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tests/fuzz/run.py $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

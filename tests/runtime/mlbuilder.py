@@ -51,15 +51,31 @@ class Blob:
 
 @dataclass(frozen=True)
 class Op:
-    """An operation; outputs are `name: (dtype, shape)`."""
+    """An operation; outputs are `name: (dtype, shape)`, the dtype such as `fp16`, `list fp16` or `state fp16`."""
 
     type: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, tuple[str, Sequence[int | None]]]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    blocks: Sequence["Body"] = ()
+
+
+@dataclass(frozen=True)
+class Body:
+    """A block of `cond` or `while_loop`."""
+
+    inputs: Mapping[str, tuple[str, Sequence[int | None]]]
+    ops: Sequence[Op]
+    outputs: Sequence[str]
 
 
 def set_type(message: Any, dtype: str, shape: Sequence[int | None]) -> None:
+    outer, _, dtype = dtype.rpartition(" ")
+    if outer:
+        set_type(message.listType.type if outer == "list" else message.stateType.wrappedType, dtype, shape)
+        if outer == "list":
+            message.listType.length.unknown.variadic = False
+        return
     tensor = message.tensorType
     tensor.dataType, tensor.rank = CODES[dtype], len(shape)
     for size in shape:
@@ -119,13 +135,29 @@ def model_message(
     for name, (dtype, shape) in inputs.items():
         declared = function.inputs.add(name=name)
         set_type(declared.type, dtype, shape)
-        feature = model.description.input.add(name=name)
-        feature.type.multiArrayType.dataType = ARRAY_CODES[dtype]
-        feature.type.multiArrayType.shape.extend(size or 1 for size in shape)
+        outer, _, element = dtype.rpartition(" ")
+        feature = (model.description.state if outer else model.description.input).add(name=name)
+        array = feature.type.stateType.arrayType if outer else feature.type.multiArrayType
+        array.dataType = ARRAY_CODES[element]
+        array.shape.extend(size or 1 for size in shape)
     types = {name: type_ for op in ops for name, type_ in op.outputs.items()}
+    add_operations(block, ops)
+    block.outputs.extend(outputs)
+    for name in outputs:
+        dtype, shape = types.get(name, inputs.get(name, ("fp32", ())))
+        feature = model.description.output.add(name=name)
+        if dtype in ARRAY_CODES:
+            feature.type.multiArrayType.dataType = ARRAY_CODES[dtype]
+            feature.type.multiArrayType.shape.extend(size or 1 for size in shape)
+        else:
+            feature.type.multiArrayType.dataType = ARRAY_CODES["int32"]
+    return model
+
+
+def add_operations(block: Any, ops: Sequence[Op]) -> None:
     for op in ops:
         message = block.operations.add(type=op.type)
-        set_value(message.attributes["name"], f"{op.type}_{next(iter(op.outputs))}")
+        set_value(message.attributes["name"], f"{op.type}_{next(iter(op.outputs), '')}")
         for key, value in op.attributes.items():
             set_value(message.attributes[key], value)
         for key, value in op.inputs.items():
@@ -137,16 +169,11 @@ def model_message(
                     set_value(binding.value, item.strip("'") if isinstance(item, str) else item)
         for name, (dtype, shape) in op.outputs.items():
             set_type(message.outputs.add(name=name).type, dtype, shape)
-    block.outputs.extend(outputs)
-    for name in outputs:
-        dtype, shape = types.get(name, inputs.get(name, ("fp32", ())))
-        feature = model.description.output.add(name=name)
-        if dtype in ARRAY_CODES:
-            feature.type.multiArrayType.dataType = ARRAY_CODES[dtype]
-            feature.type.multiArrayType.shape.extend(size or 1 for size in shape)
-        else:
-            feature.type.multiArrayType.dataType = ARRAY_CODES["int32"]
-    return model
+        for body in op.blocks:
+            inner = message.blocks.add(outputs=body.outputs)
+            for name, (dtype, shape) in body.inputs.items():
+                set_type(inner.inputs.add(name=name).type, dtype, shape)
+            add_operations(inner, body.ops)
 
 
 def write_package(path: Path, model: Any, weights: bytes | None = None) -> Path:
