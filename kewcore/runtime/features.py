@@ -1,17 +1,23 @@
 """From what a caller gives `predict` to the program's tensors, and from its results to what coremltools gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from kewcore.errors import PackageError, UnsupportedError, UsageError
-from kewcore.runtime.program import DataType, Feature, FeatureKind, Function, Interface, TensorType
+from kewcore.runtime.images import image_from, image_tensor
+from kewcore.runtime.program import (
+    TENSOR_LIMIT_BYTES,
+    DataType,
+    Feature,
+    FeatureKind,
+    Function,
+    Interface,
+    TensorType,
+    element_count,
+)
 from kewcore.runtime.registry import Array
-
-_CHANNELS = {"GRAYSCALE": 1, "GRAYSCALE_FLOAT16": 1, "RGB": 3, "BGR": 3}
-_MODES = {"GRAYSCALE": "L", "GRAYSCALE_FLOAT16": "F", "RGB": "RGB", "BGR": "RGB"}
 
 
 def tensors_from(values: Mapping[str, Any], interface: Interface, function: Function) -> dict[str, Array]:
@@ -30,21 +36,20 @@ def tensors_from(values: Mapping[str, Any], interface: Interface, function: Func
         UsageError: An input is missing, unknown, or has the wrong shape, size or kind.
         UnsupportedError: The description has an input of a kind that ML Programs do not take.
     """
-    known = {feature.name: feature for feature in interface.inputs}
-    if unknown := sorted(set(values) - set(known)):
-        raise UsageError(f"no input is called {', '.join(map(repr, unknown))}; inputs: {_listing(interface)}")
+    optional = [f.name for f in interface.inputs if f.optional and f.default is not None]
+    check_names(values, interface, optional)
     types = {named.name: named.type for named in function.inputs}
     tensors = {}
-    for name, feature in known.items():
-        type_ = types[name]
+    for feature in interface.inputs:
+        name, type_ = feature.name, types[feature.name]
         if not isinstance(type_, TensorType):
             raise UnsupportedError(f"input '{name}' is a {type_}; only tensors and images can be given")
         if name not in values:
-            tensors[name] = _default(feature, type_, interface)
+            tensors[name] = _default(feature, type_)
         elif feature.kind is FeatureKind.IMAGE:
-            tensors[name] = _image_tensor(values[name], feature, type_)
+            tensors[name] = image_tensor(values[name], feature, type_)
         elif feature.kind is FeatureKind.MULTI_ARRAY:
-            tensors[name] = _array_tensor(values[name], feature, type_)
+            tensors[name] = array_from(values[name], feature, type_)
         else:
             raise UnsupportedError(f"input '{name}' is of kind '{feature.kind.value}', which ML Programs do not take")
     return tensors
@@ -77,12 +82,65 @@ def results_from(values: Mapping[str, Any], interface: Interface) -> dict[str, A
     return results
 
 
+def check_names(values: Mapping[str, Any], interface: Interface, optional: Collection[str]) -> None:
+    """Makes sure that a prediction is given the inputs of an interface and no others.
+
+    Raises:
+        UsageError: An input is unknown, or missing and not among those that may be left out.
+    """
+    known = {feature.name for feature in interface.inputs}
+    listing = ", ".join(f"'{feature.name}' ({feature})" for feature in interface.inputs) or "none"
+    if unknown := sorted(set(values) - known):
+        raise UsageError(f"no input is called {', '.join(map(repr, unknown))}; inputs: {listing}")
+    for feature in interface.inputs:
+        if feature.name not in values and feature.name not in optional:
+            raise UsageError(f"input '{feature.name}' is missing; inputs: {listing}")
+
+
+def array_from(value: Any, feature: Feature, type_: TensorType) -> Array:
+    """Makes an array of a multiarray's type of what a caller gave.
+
+    Args:
+        value: Anything that NumPy makes an array of.
+        feature: The description of the multiarray.
+        type_: What the program takes.
+
+    Raises:
+        UsageError: It is not numbers, or has a shape that the description does not allow.
+        PackageError: The description allows a shape that the program does not take.
+    """
+    try:
+        array = np.asarray(value, dtype=None)
+        with np.errstate(over="ignore"):
+            array = array.astype((feature.dtype or type_.dtype).numpy).astype(type_.dtype.numpy)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"input '{feature.name}' must be numbers of type {feature}, got {value!r:.60}") from error
+    _check_shape(array.shape, feature, type_)
+    return array
+
+
+def number_from(value: Any, name: str) -> float:
+    """Makes a number of what a caller gave for an input of kind `double`.
+
+    Raises:
+        UsageError: It is not one number.
+    """
+    try:
+        array = np.asarray(value, np.float64)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"input '{name}' must be a number, got {value!r:.60}") from error
+    if array.size != 1:
+        raise UsageError(f"input '{name}' must be a number, got {array.size}")
+    return float(array.reshape(()))
+
+
 def _result(value: Any, feature: Feature) -> Any:
     if feature.kind is FeatureKind.MULTI_ARRAY and feature.dtype is not None:
         given = np.float32 if feature.dtype is DataType.FLOAT16 else feature.dtype.numpy
-        return np.atleast_1d(np.asarray(value)).astype(given, copy=False)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.atleast_1d(np.asarray(value)).astype(given, copy=False)
     if feature.kind is FeatureKind.IMAGE:
-        return _image_from(np.asarray(value), feature)
+        return image_from(np.asarray(value), feature)
     if feature.kind is FeatureKind.INT64:
         return int(value)
     if feature.kind is FeatureKind.DOUBLE:
@@ -90,28 +148,25 @@ def _result(value: Any, feature: Feature) -> Any:
     return value
 
 
-def _listing(interface: Interface) -> str:
-    return ", ".join(f"'{feature.name}' ({feature})" for feature in interface.inputs) or "none"
+def _default(feature: Feature, type_: TensorType) -> Array:
+    """Fills the described shape with the default value; where none is described, the smallest that is allowed.
 
-
-def _default(feature: Feature, type_: TensorType, interface: Interface) -> Array:
-    shape = type_.static_shape
-    if feature.optional and feature.default is not None and shape is not None:
-        return np.full(shape, feature.default, type_.dtype.numpy)
-    raise UsageError(f"input '{feature.name}' is missing; inputs: {_listing(interface)}")
-
-
-def _array_tensor(value: Any, feature: Feature, type_: TensorType) -> Array:
-    try:
-        array = np.asarray(value, dtype=None)
-        array = array.astype((feature.dtype or type_.dtype).numpy).astype(type_.dtype.numpy)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"input '{feature.name}' must be numbers of type {feature}, got {value!r:.60}") from error
-    _check_shape(array.shape, feature, type_)
-    return array
+    Source: the comments on `ArrayFeatureType` in FeatureTypes.proto.
+    """
+    shape = feature.shape or type_.static_shape or ()
+    if not feature.shape and feature.shape_ranges:
+        shape = tuple(low for low, _ in feature.shape_ranges)
+    if element_count(shape) * type_.dtype.numpy.itemsize > TENSOR_LIMIT_BYTES:
+        raise PackageError(f"input '{feature.name}' of default shape {list(shape)} would take too much memory")
+    _check_shape(shape, feature, type_)
+    return np.full(shape, feature.default, type_.dtype.numpy)
 
 
 def _check_shape(shape: tuple[int, ...], feature: Feature, type_: TensorType) -> None:
+    declared = type_.shape
+    fits_program = declared is None or (
+        len(declared) == len(shape) and all(d in {None, s} for d, s in zip(declared, shape, strict=True))
+    )
     if feature.enumerated_shapes:
         fits = shape in feature.enumerated_shapes
         wanted = " or ".join(str(list(choice)) for choice in feature.enumerated_shapes)
@@ -120,73 +175,14 @@ def _check_shape(shape: tuple[int, ...], feature: Feature, type_: TensorType) ->
         fits = len(shape) == len(bounds) and all(
             low <= size and (high is None or size <= high) for size, (low, high) in zip(shape, bounds, strict=True)
         )
-        wanted = "[" + ", ".join(f"{low}…{'' if high is None else high}" for low, high in bounds) + "]"
+        wanted = "[" + ", ".join(_bounds_text(*pair) for pair in bounds) + "]"
     else:
-        declared = type_.shape
-        fits = declared is None or (
-            len(declared) == len(shape) and all(d in {None, s} for d, s in zip(declared, shape, strict=True))
-        )
-        wanted = str(type_)
+        fits, wanted = fits_program, str(type_)
     if not fits:
         raise UsageError(f"input '{feature.name}' must have shape {wanted}, got {list(shape)}")
+    if not fits_program:
+        raise PackageError(f"input '{feature.name}' may have shape {list(shape)}, but the program takes {type_}")
 
 
-def _image_tensor(value: Any, feature: Feature, type_: TensorType) -> Array:
-    """Makes `[1, C, H, W]` of a PIL image or of an array `[H, W]`, `[H, W, C]` or `[1, C, H, W]`."""
-    colour_space = feature.colour_space or "RGB"
-    channels = _CHANNELS[colour_space]
-    if isinstance(value, Image.Image):
-        array = np.asarray(value.convert(_MODES[colour_space]))
-    else:
-        array = np.asarray(value)
-        if array.dtype.kind not in "uif":
-            raise UsageError(f"input '{feature.name}' must be an image or an array of numbers, got {type(value)}")
-    if array.shape[:2] == (1, channels) and array.ndim == 4:
-        planes = array
-    elif array.ndim == 2 and channels == 1:
-        planes = array[None, None]
-    elif array.ndim == 3 and array.shape[2] == channels:
-        planes = array.transpose(2, 0, 1)[None]
-    else:
-        wanted = "[H, W]" if channels == 1 else "[H, W, 3]"
-        raise UsageError(f"input '{feature.name}' takes a {feature} as {wanted}, got an array {list(array.shape)}")
-    _check_image_size(planes.shape[2:], feature)
-    if colour_space == "BGR":
-        planes = planes[:, ::-1]
-    declared = type_.shape
-    if declared is not None and (
-        len(declared) != 4 or any(d not in {None, s} for d, s in zip(declared, planes.shape, strict=True))
-    ):
-        raise PackageError(f"input '{feature.name}' is described as {feature}, but the program takes {type_}")
-    return np.ascontiguousarray(planes.astype(type_.dtype.numpy))
-
-
-def _check_image_size(size: tuple[int, ...], feature: Feature) -> None:
-    if feature.enumerated_shapes:
-        fits = size in feature.enumerated_shapes
-        wanted = " or ".join(f"{h}x{w}" for h, w in feature.enumerated_shapes)
-    elif feature.shape_ranges:
-        fits = all(
-            low <= s and (high is None or s <= high) for s, (low, high) in zip(size, feature.shape_ranges, strict=True)
-        )
-        wanted = "x".join(f"{low}…{'' if high is None else high}" for low, high in feature.shape_ranges)
-    else:
-        fits, wanted = size == feature.shape, "x".join(map(str, feature.shape))
-    if not fits:
-        raise UsageError(
-            f"input '{feature.name}' takes images of {wanted} (height x width), got {size[0]}x{size[1]}",
-            hint="resize the image first; the right way depends on how the network was trained",
-        )
-
-
-def _image_from(value: Array, feature: Feature) -> Image.Image:
-    planes = value.reshape(_CHANNELS[feature.colour_space or "RGB"], *value.shape[-2:])
-    if feature.colour_space == "GRAYSCALE_FLOAT16":
-        return Image.fromarray(planes[0].astype(np.float32))
-    pixels = np.clip(np.round(planes.astype(np.float32)), 0, 255).astype(np.uint8)
-    if feature.colour_space == "BGR":
-        pixels = pixels[::-1]
-    if pixels.shape[0] == 1:
-        return Image.fromarray(pixels[0])
-    opaque = np.full((1, *pixels.shape[1:]), 255, np.uint8)
-    return Image.fromarray(np.ascontiguousarray(np.concatenate([pixels, opaque]).transpose(1, 2, 0)))
+def _bounds_text(low: int, high: int | None) -> str:
+    return f"{low}…{'' if high is None else high}"

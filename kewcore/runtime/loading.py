@@ -1,18 +1,23 @@
-"""Loading a package: read, verify, choose an executor."""
+"""Loading a package: read, verify, choose what predicts for it."""
 
 import os
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
 from kewcore.console import say
-from kewcore.errors import DependencyError, UnsupportedError, UsageError
+from kewcore.errors import DependencyError, KewError, UnsupportedError, UsageError
+from kewcore.runtime.box_suppression import SuppressionRunner, as_function, suppression_problems, with_thresholds
 from kewcore.runtime.executor import Executor, Precision
 from kewcore.runtime.model import Model
-from kewcore.runtime.program import Function
+from kewcore.runtime.pipeline import Part, PipelineRunner, joined, pipeline_problems
+from kewcore.runtime.program import Function, Package, Program
 from kewcore.runtime.reference import ReferenceExecutor
+from kewcore.runtime.runners import ProgramRunner
 from kewcore.runtime.spec.package import read_package
-from kewcore.runtime.verifier import verify
+from kewcore.runtime.suppression import Suppression
+from kewcore.runtime.verifier import raise_problems, verify
 
 ExecutorChoice = Literal["auto", "reference", "onnx"]
 
@@ -50,11 +55,47 @@ def load(
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
     package = read_package(Path(path))
+    if function_name is not None and function_name not in package.interfaces:
+        names = ", ".join(sorted(package.interfaces))
+        raise UsageError(f"'{path}' has no function '{function_name}'; functions: {names}")
     name = function_name or package.default_function
-    verify(package, name)
-    function = package.program.functions[name]
-    runner = _executor(function, executor, threads or available_threads(), precision, spinning)
-    return Model(package, function, package.interfaces[name], runner)
+    choices = _Choices(executor, threads or available_threads(), precision, spinning)
+    part = _part(package, name, choices)
+    return Model(package, part.function, part.interface, part.runner)
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What was asked for; see `load`."""
+
+    executor: ExecutorChoice
+    threads: int
+    precision: Precision
+    spinning: bool
+
+
+def _part(package: Package, function_name: str, choices: _Choices) -> Part:
+    """Verifies a package, or a part of a pipeline, and finds what predicts for it."""
+    interface = package.interfaces[function_name]
+    content = package.content
+    if isinstance(content, Program):
+        verify(package, function_name)
+        function = content.functions[function_name]
+        return Part(interface, function, ProgramRunner(function, interface, _executor(function, choices)))
+    if isinstance(content, Suppression):
+        interface = with_thresholds(content, interface)
+        raise_problems(package, list(suppression_problems(content, interface)))
+        function = as_function(content, package)
+        return Part(interface, function, SuppressionRunner(content, interface, function))
+    parts: dict[str, Part] = {}
+    for name, inner in content.parts.items():
+        try:
+            parts[name] = _part(inner, inner.default_function, choices)
+        except KewError as error:
+            error.add_note(f"in part '{name}' of the pipeline")
+            raise
+    raise_problems(package, list(pipeline_problems(parts, interface)))
+    return Part(interface, joined(parts, interface), PipelineRunner(parts, interface))
 
 
 def available_threads() -> int:
@@ -63,9 +104,8 @@ def available_threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _executor(
-    function: Function, choice: ExecutorChoice, threads: int, precision: Precision, spinning: bool
-) -> Executor:
+def _executor(function: Function, choices: _Choices) -> Executor:
+    choice, precision = choices.executor, choices.precision
     installed = find_spec("onnx") is not None and find_spec("onnxruntime") is not None
     if choice == "onnx" and not installed:
         raise DependencyError("the fast executor needs onnx and onnxruntime", hint="pip install onnx onnxruntime")
@@ -74,7 +114,7 @@ def _executor(
     from kewcore.runtime.onnx_executor import OnnxExecutor
 
     try:
-        return OnnxExecutor(function, threads=threads, precision=precision, spinning=spinning)
+        return OnnxExecutor(function, threads=choices.threads, precision=precision, spinning=choices.spinning)
     except UnsupportedError as refused:
         if choice == "onnx":
             raise

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kewcore.errors import PackageError, UsageError
-from kewcore.runtime.evaluation import constant
-from kewcore.runtime.executor import Executor, Placement
-from kewcore.runtime.features import results_from, tensors_from
+from kewcore.errors import UsageError
+from kewcore.runtime.executor import Placement
 from kewcore.runtime.program import (
     Feature,
     Function,
@@ -16,16 +14,17 @@ from kewcore.runtime.program import (
     Operation,
     Package,
 )
+from kewcore.runtime.runners import Runner
 from kewcore.runtime.state import State, StateCell
 
 
 @dataclass(frozen=True)
 class Model:
-    """A verified function of a package with an executor.
+    """A verified function of a package, or a pipeline, with what predicts for it.
 
     Attributes:
         package: The package.
-        function: The function that runs.
+        function: The function that runs; the programs of a pipeline one after the other.
         interface: Its inputs and outputs.
         executor: What runs it.
     """
@@ -33,13 +32,14 @@ class Model:
     package: Package
     function: Function
     interface: Interface
-    executor: Executor
+    executor: Runner
 
     def predict(self, inputs: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
         """Predicts with the keys, types and shapes of coremltools' `MLModel.predict`.
 
         Args:
-            inputs: Inputs by name: PIL images or arrays `[H, W]` / `[H, W, 3]` for images, arrays for multiarrays.
+            inputs: Inputs by name: PIL images or arrays `[H, W]` / `[H, W, 3]` for images, arrays for multiarrays,
+                numbers for the thresholds of a detector.
             state: What `make_state` gave, for a stateful model; it changes in place.
 
         Returns:
@@ -48,8 +48,7 @@ class Model:
         Raises:
             UsageError: An input is missing, unknown, or has the wrong shape; or a stateful model gets no state.
         """
-        tensors = tensors_from(inputs, self.interface, self.function)
-        return results_from(self.executor.run(tensors, self._cells(state)), self.interface)
+        return self.executor.predict(inputs, self._cells(state))
 
     def make_state(self) -> State:
         """Makes the states of a stateful model, all zeros, to be given to each `predict` of one sequence.
@@ -80,9 +79,10 @@ class Model:
             state: As for `predict`.
 
         Returns:
-            Arrays in their declared types; the label and the probabilities of a classifier as they are.
+            Arrays in their declared types; the label and the probabilities of a classifier as they are. Names in a
+            pipeline begin with that of the part, as in `model0/x`.
         """
-        return self.executor.trace(tensors_from(inputs, self.interface, self.function), self._cells(state))
+        return self.executor.trace(inputs, self._cells(state))
 
     @property
     def inputs(self) -> tuple[Feature, ...]:
@@ -111,32 +111,5 @@ class Model:
 
     @property
     def class_labels(self) -> tuple[str | int, ...] | None:
-        """A classifier's labels in the order of its probabilities; None if it is not one."""
-        return class_labels(self.function)
-
-
-def classify_operation(function: Function) -> Operation | None:
-    """Finds the `classify` operation of a classifier."""
-    return next((operation for operation in function.body.operations if operation.type == "classify"), None)
-
-
-def class_labels(function: Function) -> tuple[str | int, ...] | None:
-    """Reads a classifier's labels; None if the function is not one, or computes them.
-
-    Raises:
-        PackageError: They are neither texts nor whole numbers.
-    """
-    classify = classify_operation(function)
-    if classify is None:
-        return None
-    (classes,) = classify.arguments["classes"]
-    if isinstance(classes, str):
-        holders = (o for o in function.body.operations if o.type == "const" and o.outputs[0].name == classes)
-        holder = next(holders, None)
-        classes = "" if holder is None else holder.arguments["val"][0]
-    if isinstance(classes, str):
-        return None
-    try:
-        return tuple(label if isinstance(label, str) else int(label) for label in constant(classes))
-    except (TypeError, ValueError) as error:
-        raise PackageError(f"{classify}: classes must be texts or whole numbers: {error}") from error
+        """A classifier's or detector's labels in the order of its probabilities; None if it is neither."""
+        return self.executor.class_labels

@@ -11,9 +11,9 @@ from kewcore.artefacts import Artefact, check_writable, write_bytes
 from kewcore.errors import CheckFailedError, StorageError, UnsupportedError
 from kewcore.runtime.classifier import CLASS_NAMES_KEY, RESIZE_KEY
 from kewcore.runtime.executor import Precision
+from kewcore.runtime.labels import class_labels, classify_operation
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
-from kewcore.runtime.model import class_labels, classify_operation
 from kewcore.runtime.onnx_executor import run_session, session_of
 from kewcore.runtime.program import Feature, FeatureKind, Function, Interface, Package, TensorType
 from kewcore.runtime.reference import ReferenceExecutor

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore.errors import UnsupportedError
 from kewcore.runtime.opset import Opset
+from kewcore.runtime.suppression import Suppression
 
 TENSOR_LIMIT_BYTES = 1 << 32
 """No tensor of a program may take more; a crafted shape must not take the machine's memory."""
@@ -377,8 +379,19 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class Pipeline:
+    """Models that hand features on to each other by name.
+
+    Attributes:
+        parts: The models by their names, in order; each is a package of its own with the same path.
+    """
+
+    parts: Mapping[str, "Package"]
+
+
+@dataclass(frozen=True)
 class Package:
-    """A package that was read: the program is decoded, but not verified.
+    """A package that was read, or a part of a pipeline: everything is decoded, but not verified.
 
     Attributes:
         path: The `.mlpackage` folder.
@@ -386,7 +399,8 @@ class Package:
         interfaces: Inputs and outputs by name of function.
         default_function: The function that runs unless another is asked for.
         metadata: What the package says of itself.
-        program: The ML Program.
+        kind: The kind of model, as the specification names it, such as `mlProgram`.
+        content: The model.
         size_bytes: Bytes of all files in the package.
     """
 
@@ -395,8 +409,23 @@ class Package:
     interfaces: Mapping[str, Interface]
     default_function: str
     metadata: Metadata
-    program: Program
+    kind: str
+    content: Program | Pipeline | Suppression
     size_bytes: int
+
+    @property
+    def program(self) -> Program:
+        """The ML Program.
+
+        Raises:
+            UnsupportedError: The package holds another kind of model.
+        """
+        if isinstance(self.content, Program):
+            return self.content
+        raise UnsupportedError(
+            f"'{self.path}' holds a model of kind '{self.kind}', which is not one ML Program",
+            hint="kewcore runs it as it is, but this needs a single program",
+        )
 
 
 def element_count(shape: tuple[int, ...]) -> int:

@@ -6,7 +6,7 @@ rules that stand beside each operation in the registry; blocks take and give wha
 exist and answer to the model's description.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,13 +60,22 @@ def verify(package: Package, function_name: str) -> None:
         raise PackageError(
             f"'{package.path}' has no function '{function_name}', only {', '.join(sorted(package.program.functions))}"
         )
-    problems = list(_function_problems(function, package.interfaces.get(function_name)))
+    raise_problems(package, list(_function_problems(function, package.interfaces.get(function_name))))
+
+
+def raise_problems(package: Package, problems: Sequence[str]) -> None:
+    """Reports problems, if there are any.
+
+    Raises:
+        PackageError: There are; the message lists them, one a line.
+    """
     if problems:
         shown = problems[:_SHOWN_PROBLEMS]
         rest = [f"… and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
         lines = "\n".join(f"  - {line}" for line in [*shown, *rest])
+        kind = "program" if package.kind == "mlProgram" else package.kind
         raise PackageError(
-            f"'{package.path}' is not a valid program, {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}",
+            f"'{package.path}' is not a valid {kind}, {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}",
             hint="make the package again with a tool that checks what it writes, such as coremltools",
         )
 

@@ -14,7 +14,13 @@ ENUM, INT32 = 14, 5
 @pytest.fixture(scope="module")
 def oracle() -> dict[str, Any]:
     proto = pytest.importorskip("coremltools.proto")
-    from coremltools.proto import FeatureTypes_pb2, MIL_pb2, Model_pb2
+    from coremltools.proto import (
+        DataStructures_pb2,
+        FeatureTypes_pb2,
+        MIL_pb2,
+        Model_pb2,
+        NonMaximumSuppression_pb2,
+    )
 
     assert proto
     found: dict[str, Any] = {}
@@ -24,7 +30,7 @@ def oracle() -> dict[str, Any]:
         for nested in descriptor.nested_types:
             collect(f"{prefix}{descriptor.name}.", nested)
 
-    for module in (FeatureTypes_pb2, Model_pb2, MIL_pb2):
+    for module in (FeatureTypes_pb2, Model_pb2, MIL_pb2, NonMaximumSuppression_pb2, DataStructures_pb2):
         for descriptor in module.DESCRIPTOR.message_types_by_name.values():
             collect("", descriptor)
     return found

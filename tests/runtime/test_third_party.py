@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from kewcore.errors import PackageError, UnsupportedError
+from kewcore.errors import PackageError
 from kewcore.runtime import Model, load
 from kewcore.runtime.program import FeatureKind
 
@@ -103,12 +104,31 @@ def test_a_malformed_package_says_where(third_party: Path) -> None:
         open_package(third_party / "ironmill_mnist_pal", "auto")
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("yolo11n_face_pal8_nms_pipeline", "holds a model of kind 'pipeline'; kewcore runs ML Programs"),
-    ],
-)
-def test_what_is_not_run_is_named(third_party: Path, name: str, message: str) -> None:
-    with pytest.raises(UnsupportedError, match=message):
-        open_package(third_party / name, "auto")
+def photograph_of_a_face() -> Image.Image:
+    """The portrait that ships with matplotlib, twice: large, and small in the corner."""
+    import matplotlib
+
+    file = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    canvas = Image.new("RGB", (640, 640))
+    with Image.open(file) as portrait:
+        canvas.paste(portrait.resize((512, 600)), (50, 20))
+        canvas.paste(portrait.resize((120, 140)), (510, 100))
+    return canvas
+
+
+def test_a_detector_finds_the_same_faces_in_both_executors(third_party: Path) -> None:
+    reference, fast = (
+        open_package(third_party / "yolo11n_face_pal8_nms_pipeline", executor) for executor in ("reference", "onnx")
+    )
+    assert (fast.class_labels, fast.executor.name) == (("face",), "onnx")
+    assert {p.operation.type for p in fast.placements if p.executor == "reference"} == {"nonMaximumSuppression"}
+    image = photograph_of_a_face()
+    expected, result = reference.predict({"image": image}), fast.predict({"image": image})
+    assert expected["coordinates"].shape == (2, 4)
+    for name in ("confidence", "coordinates"):
+        np.testing.assert_allclose(result[name], expected[name], rtol=0, atol=4e-3)
+    # Where the faces are in the picture, by eye: x and y of the centres as fractions of its size.
+    np.testing.assert_allclose(result["coordinates"][:, :2], [[0.49, 0.39], [0.89, 0.24]], atol=0.02)
+    everything = fast.predict({"image": image, "iouThreshold": 1.0, "confidenceThreshold": 0.2})["confidence"]
+    raw = fast.trace({"image": image})["model0/var_1142_1"]
+    assert len(everything) == (raw >= 0.2).sum() > 10

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlbuilder import Const, Op, build, model_message, write_package
 
-from kewcore.errors import KewError, PackageError
+from kewcore.errors import KewError, PackageError, UsageError
 from kewcore.runtime import load
 
 pytestmark = pytest.mark.unit
@@ -224,5 +224,5 @@ def test_an_input_that_is_not_described(tmp_path: Path) -> None:
 
 def test_a_function_that_is_not_there(tmp_path: Path) -> None:
     package = build(tmp_path / "p.mlpackage", [Op("relu", {"x": "x"}, {"y": F4})], {"x": F4}, ["y"])
-    with pytest.raises(PackageError, match="has no function 'other', only main"):
+    with pytest.raises(UsageError, match="has no function 'other'; functions: main"):
         load(package, function_name="other")

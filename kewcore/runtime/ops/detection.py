@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kewcore.runtime.boxes import survivors
 from kewcore.runtime.indices import bounded
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.registry import FLOATS, Array, Shape, StaticArguments, op
@@ -21,22 +22,6 @@ def _check(boxes: Shape, scores: Shape, box_axis: int, count: int) -> None:
         raise ValueError(f"there must be boxes and classes, and max_boxes not be negative; got {count}")
 
 
-def _edges(boxes: Array) -> Array:
-    """Left, top, right and bottom, `[4, B]`, from centres and sizes `[B, 4]`."""
-    half = boxes[:, 2:] * np.float32(0.5)
-    return np.asarray(np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1).T)
-
-
-def _overlap(edges: Array, box: int, others: Array) -> Array:
-    """Intersection over union of one box with others; 0 for boxes without area."""
-    first, second = edges[:, box, None], edges[:, others]
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    intersection = np.prod(np.maximum(sides, 0), axis=0)
-    area, areas = np.prod(first[2:] - first[:2], axis=0), np.prod(second[2:] - second[:2], axis=0)
-    union = area + areas - intersection
-    return np.where((area > 0) & (areas > 0), intersection / np.where(union > 0, union, 1), 0)
-
-
 def _survivors(
     boxes: Array, scores: Array, iou_threshold: float, score_threshold: float, max_boxes: int, *, per_class: bool
 ) -> list[int]:
@@ -44,16 +29,8 @@ def _survivors(
 
     Source: `_ref_non_maximum_suppression` in coremltools 9.0, `mil/ops/tests/iOS14/test_tensor_operation.py`.
     """
-    best, classes, edges = scores.max(axis=1), scores.argmax(axis=1), _edges(boxes)
-    waiting = np.argsort(-best, kind="stable")
-    waiting = waiting[best[waiting] >= score_threshold]
-    chosen: list[int] = []
-    while len(waiting) and len(chosen) < max_boxes:
-        box, waiting = int(waiting[0]), waiting[1:]
-        chosen.append(box)
-        suppressed = _overlap(edges, box, waiting) > iou_threshold
-        waiting = waiting[~(suppressed & (classes[waiting] == classes[box]) if per_class else suppressed)]
-    return chosen or [int(best.argmax())][:max_boxes]
+    chosen = survivors(boxes, scores, iou_threshold, score_threshold, max_boxes, per_class=per_class)
+    return chosen or [int(scores.max(axis=1).argmax())][:max_boxes]
 
 
 def _suppressed_shapes(arguments: StaticArguments) -> Shapes:

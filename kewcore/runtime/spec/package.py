@@ -4,15 +4,26 @@ from pathlib import Path
 from typing import Any
 
 from kewcore.artefacts import files_in
-from kewcore.errors import PackageError, UnsupportedError
+from kewcore.errors import KewError, PackageError, UnsupportedError
 from kewcore.runtime.opset import opset_from_label
-from kewcore.runtime.program import Block, Function, NamedType, Operation, Package, Program, TensorValue, Value
-from kewcore.runtime.spec import schema
+from kewcore.runtime.program import (
+    Block,
+    Function,
+    NamedType,
+    Operation,
+    Package,
+    Pipeline,
+    Program,
+    TensorValue,
+    Value,
+)
 from kewcore.runtime.spec.features import interfaces_from, metadata_from
 from kewcore.runtime.spec.manifest import inside, model_file_of
 from kewcore.runtime.spec.messages import model_class
+from kewcore.runtime.spec.pipeline import named_parts, suppression_from, unsupported_models
 from kewcore.runtime.spec.values import FindWeights, type_from, value_from
 from kewcore.runtime.spec.weights import WeightsFile
+from kewcore.runtime.suppression import Suppression
 
 _MODEL_LIMIT_BYTES = 2**31 - 1
 """Protobuf reads no message of 2 GiB or more."""
@@ -20,25 +31,17 @@ _BLOB_PREFIX = "@model_path/"
 
 
 def read_package(path: Path) -> Package:
-    """Reads an `.mlpackage` that holds an ML Program.
+    """Reads an `.mlpackage` that holds an ML Program, a pipeline, or a non-maximum suppression.
 
     Args:
         path: The package folder.
 
     Raises:
         PackageError: The package is missing or malformed.
-        UnsupportedError: It holds another kind of model than an ML Program, or an opset that is not known.
+        UnsupportedError: It holds another kind of model, as a whole or in a pipeline, or an opset that is not known.
     """
     path = Path(path)
     model_file = model_file_of(path)
-    model = _parse(model_file)
-    kind = model.WhichOneof("Type")
-    if kind != "mlProgram":
-        kind = kind or _other_kind(model_file) or "nothing"
-        raise UnsupportedError(
-            f"'{path}' holds a model of kind '{kind}'; kewcore runs ML Programs",
-            hint="convert the original model with convert_to='mlprogram'",
-        )
     opened: dict[str, WeightsFile] = {}
 
     def find_weights(name: str) -> WeightsFile:
@@ -48,15 +51,43 @@ def read_package(path: Path) -> Package:
             opened[name] = WeightsFile(inside(model_file.parent, name.removeprefix(_BLOB_PREFIX), where="the program"))
         return opened[name]
 
+    model = _parse(model_file)
+    if unsupported := list(unsupported_models(model)):
+        listing = "; ".join(unsupported)
+        raise UnsupportedError(
+            f"'{path}' {listing}; kewcore runs ML Programs and pipelines of them",
+            hint="convert the original model with convert_to='mlprogram'",
+        )
+    return _package(model, path, sum(file.stat().st_size for file in files_in(path)), find_weights)
+
+
+def _package(model: Any, path: Path, size_bytes: int, find_weights: FindWeights) -> Package:
+    """Reads a model and, if it is a pipeline, the models in it."""
+    kind = str(model.WhichOneof("Type"))
     interfaces, default = interfaces_from(model.description)
+    content: Program | Pipeline | Suppression
+    if kind == "mlProgram":
+        content = _program(model.mlProgram, find_weights)
+    elif kind == "nonMaximumSuppression":
+        content = suppression_from(model.nonMaximumSuppression)
+    else:
+        parts = {}
+        for name, part in named_parts(model).items():
+            try:
+                parts[name] = _package(part, path, size_bytes, find_weights)
+            except KewError as error:
+                error.add_note(f"in part '{name}' of the pipeline")
+                raise
+        content = Pipeline(parts)
     return Package(
         path=path,
         specification_version=model.specificationVersion,
         interfaces=interfaces,
         default_function=default,
         metadata=metadata_from(model.description.metadata),
-        program=_program(model.mlProgram, find_weights),
-        size_bytes=sum(file.stat().st_size for file in files_in(path)),
+        kind=kind,
+        content=content,
+        size_bytes=size_bytes,
     )
 
 
@@ -72,14 +103,6 @@ def _parse(model_file: Path) -> Any:
         raise PackageError(f"cannot read '{model_file}': {error.strerror}") from error
     except DecodeError as error:
         raise PackageError(f"'{model_file}' is not a Core ML specification: {error}") from error
-
-
-def _other_kind(model_file: Path) -> str | None:
-    """Finds which unlisted member of the oneof in `Model` the file holds, by its field number."""
-    from google.protobuf.unknown_fields import UnknownFieldSet
-
-    numbers = {field.field_number for field in UnknownFieldSet(_parse(model_file))}
-    return next((name for number, name in schema.OTHER_MODEL_KINDS.items() if number in numbers), None)
 
 
 def _program(message: Any, find_weights: FindWeights) -> Program:

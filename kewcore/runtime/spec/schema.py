@@ -1,10 +1,11 @@
 """The public Core ML specification as a table: messages, field numbers and types.
 
-Only what an ML Program's package can hold is listed; the other kinds of model are known by their number in `Model`,
-so that they can be named in an error. Notation: `number name type`, with `*` for repeated, `map<K,V>` for maps and
-`|oneof` for members of a oneof. Unlisted fields are skipped by protobuf.
+Only ML Programs, pipelines of them and non-maximum suppression are listed; the other kinds of model are known by their
+number in `Model`, so that they can be named in an error. Notation: `number name type`, with `*` for repeated,
+`map<K,V>` for maps and `|oneof` for members of a oneof. Unlisted fields are skipped by protobuf.
 
-Source: `mlmodel/format/Model.proto`, `FeatureTypes.proto` and `MIL.proto` of github.com/apple/coremltools 9.0.
+Source: `mlmodel/format/Model.proto`, `FeatureTypes.proto`, `MIL.proto`, `NonMaximumSuppression.proto` and
+`DataStructures.proto` of github.com/apple/coremltools 9.0.
 """
 
 FEATURES = """
@@ -45,12 +46,22 @@ FunctionDescription: 1 name string; 2 input *FeatureDescription; 3 output *Featu
 ModelDescription: 20 functions *FunctionDescription; 21 defaultFunctionName string; 100 metadata Metadata
     ; 1 input *FeatureDescription; 10 output *FeatureDescription; 13 state *FeatureDescription
     ; 11 predictedFeatureName string; 12 predictedProbabilitiesName string; 50 trainingInput *FeatureDescription
+StringVector: 1 vector *string
+Int64Vector: 1 vector *int64
+NonMaximumSuppression.PickTop: 1 perClass bool
+NonMaximumSuppression: 1 pickTop NonMaximumSuppression.PickTop |SuppressionMethod
+    ; 100 stringClassLabels StringVector |ClassLabels; 101 int64ClassLabels Int64Vector |ClassLabels
+    ; 110 iouThreshold double; 111 confidenceThreshold double
+    ; 200 confidenceInputFeatureName string; 201 coordinatesInputFeatureName string
+    ; 202 iouThresholdInputFeatureName string; 203 confidenceThresholdInputFeatureName string
+    ; 210 confidenceOutputFeatureName string; 211 coordinatesOutputFeatureName string
 Pipeline: 1 models *Model; 2 names *string
 PipelineClassifier: 1 pipeline Pipeline
 PipelineRegressor: 1 pipeline Pipeline
 Model: 1 specificationVersion int32; 2 description ModelDescription; 10 isUpdatable bool
     ; 200 pipelineClassifier PipelineClassifier |Type; 201 pipelineRegressor PipelineRegressor |Type
     ; 202 pipeline Pipeline |Type; 502 mlProgram Program |Type
+    ; 610 nonMaximumSuppression NonMaximumSuppression |Type
 """
 
 PROGRAM = """
@@ -119,7 +130,6 @@ OTHER_MODEL_KINDS: dict[int, str] = {
     606: "categoricalMapping",
     607: "normalizer",
     609: "arrayFeatureExtractor",
-    610: "nonMaximumSuppression",
     900: "identity",
     2000: "textClassifier",
     2001: "wordTagger",
