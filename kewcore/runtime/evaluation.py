@@ -185,7 +185,7 @@ def _argument(parameter: str, bindings: tuple[Binding, ...], spec: OpSpec, value
     resolved = tuple(values[binding] if isinstance(binding, str) else constant(binding) for binding in bindings)
     if parameter in spec.variadic:
         return resolved
-    value = resolved[0]
+    value = np.asarray(resolved[0], np.object_) if isinstance(resolved[0], str) else resolved[0]
     return as_scalar_or_array(value) if isinstance(value, np.ndarray) else value
 
 

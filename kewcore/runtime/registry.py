@@ -7,7 +7,7 @@ which the files of `kewcore.runtime.ops` are imported.
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.runtime.opset import Opset
-from kewcore.runtime.program import DataType
+from kewcore.runtime.program import DataType, TensorType, ValueType
 
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]
 Kernel = Callable[..., Any]
 F = TypeVar("F", bound=Kernel)
+_ANYTHING = (Any, tuple[Any, ...])
 _SCALAR_ANNOTATIONS = (float, int, bool, str, float | None, int | None, bool | None, str | None)
 
 FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
@@ -83,6 +84,7 @@ class OpSpec:
         kernel: The pure function; keyword-only parameters with MIL's names.
         parameters: Whether each parameter must be given.
         scalars: Parameters of rank 0: those whose annotation is a plain number, truth value or text.
+        holds: Kind of type that each parameter takes: a tensor, a list or a state; one that is not listed takes any.
         variadic: Parameters that take a row of values.
         variadic_results: Whether the kernel gives a row of results, however long.
         blocks: How many nested blocks it has.
@@ -98,6 +100,7 @@ class OpSpec:
     kernel: Kernel
     parameters: Mapping[str, bool]
     scalars: frozenset[str]
+    holds: Mapping[str, type[ValueType]]
     variadic: frozenset[str]
     variadic_results: bool
     blocks: int
@@ -161,6 +164,7 @@ def op(
             kernel=kernel,
             parameters=parameters,
             scalars=frozenset(scalars),
+            holds=dict(_held_types(signature)),
             variadic=frozenset(variadic),
             variadic_results=variadic_results,
             blocks=blocks,
@@ -172,6 +176,13 @@ def op(
         return kernel
 
     return register
+
+
+def _held_types(signature: Mapping[str, inspect.Parameter]) -> Iterator[tuple[str, type[ValueType]]]:
+    """Tells kinds of types from annotations; classes that are no arrays name theirs as `value_type`."""
+    for name, parameter in signature.items():
+        if parameter.annotation not in _ANYTHING:
+            yield name, getattr(parameter.annotation, "value_type", TensorType)
 
 
 def lookup(name: str, opset: Opset) -> OpSpec | None:

@@ -1,7 +1,7 @@
 """Tensors that live from one prediction to the next (iOS 18)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ class StateCell:
     Args:
         type: Type of the tensor.
     """
+
+    value_type: ClassVar[type[ValueType]] = StateType
 
     def __init__(self, type: TensorType) -> None:  # noqa: A002
         self.type = type

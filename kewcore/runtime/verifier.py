@@ -6,6 +6,7 @@ rules that stand beside each operation in the registry; blocks take and give wha
 exist and answer to the model's description.
 """
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,12 +23,14 @@ from kewcore.runtime.program import (
     ListType,
     Operation,
     Package,
+    StateType,
     TensorType,
     TensorValue,
     ValueType,
     element_count,
 )
 from kewcore.runtime.registry import OpSpec, Shape, StaticArguments, UnknownShapeError, as_scalar_or_array, lookup
+from kewcore.runtime.type_rules import handed_on_problems, type_rule_problems
 
 _SMALL_ELEMENTS = 1 << 16
 """Constants up to this size are read for shape rules."""
@@ -44,8 +47,8 @@ class _Scope:
         inferred: Types of the outputs of the operation at hand that are known better than declared.
     """
 
-    types: dict[str, ValueType] = field(default_factory=dict)
-    constants: dict[str, Binding] = field(default_factory=dict)
+    types: ChainMap[str, ValueType] = field(default_factory=ChainMap)
+    constants: ChainMap[str, Binding] = field(default_factory=ChainMap)
     inferred: dict[str, ValueType] = field(default_factory=dict)
 
 
@@ -106,7 +109,8 @@ def _block_problems(block: Block, opset: Opset, scope: _Scope) -> Iterator[str]:
     for operation in block.operations:
         yield from (f"{operation}: {problem}" for problem in _operation_problems(operation, opset, scope))
         for number, inner in enumerate(operation.blocks, start=1):
-            yield from (f"{operation}, block {number}: {p}" for p in _inner_problems(inner, opset, scope))
+            problems = _inner_problems(inner, operation, number, opset, scope)
+            yield from (f"{operation}, block {number}: {problem}" for problem in problems)
         for output in operation.outputs:
             if output.name in scope.types:
                 yield f"{operation}: its output '{output.name}' is defined already"
@@ -116,9 +120,11 @@ def _block_problems(block: Block, opset: Opset, scope: _Scope) -> Iterator[str]:
             yield f"output '{name}' is never computed"
 
 
-def _inner_problems(block: Block, opset: Opset, scope: _Scope) -> Iterator[str]:
+def _inner_problems(block: Block, operation: Operation, number: int, opset: Opset, scope: _Scope) -> Iterator[str]:
     """Checks a nested block; what it defines is not seen outside, and may hide nothing."""
-    inner = _Scope(dict(scope.types), dict(scope.constants))
+    inner = _Scope(scope.types.new_child(), scope.constants.new_child())
+    given = [scope.types.get(b) if isinstance(b, str) else b.type for b in operation.inputs.get("loop_vars", ())]
+    yield from handed_on_problems("variable", given, [named.type for named in block.inputs])
     for named in block.inputs:
         if named.name in inner.types:
             yield f"input '{named.name}' is defined already"
@@ -126,6 +132,10 @@ def _inner_problems(block: Block, opset: Opset, scope: _Scope) -> Iterator[str]:
         inner.types[named.name] = _opened(named.type)
         yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
     yield from _block_problems(block, opset, inner)
+    if operation.type != "while_loop" or number == 2:
+        results = [inner.types.get(name) for name in block.outputs]
+        yield from handed_on_problems("result", results, [output.type for output in operation.outputs])
+        yield from handed_on_problems("result", results, [named.type for named in block.inputs])
 
 
 def _opened(type_: ValueType) -> ValueType:
@@ -181,7 +191,7 @@ def _operation_problems(operation: Operation, opset: Opset, scope: _Scope) -> It
     if undefined or broken or misfits:
         return
     types = _argument_types(arguments, scope)
-    mistyped = list(_type_rule_problems(spec, types, operation))
+    mistyped = list(type_rule_problems(spec, types, operation))
     yield from mistyped
     if spec.shape_rule is not None and not mistyped:
         yield from _shape_problems(spec, operation, types, scope)
@@ -222,6 +232,10 @@ def _type_problems(type_: ValueType) -> Iterator[str]:
             yield f"{type_} would take {size_bytes} bytes, more than the limit of {TENSOR_LIMIT_BYTES}"
     if isinstance(type_, ListType):
         yield from _type_problems(type_.element)
+    if isinstance(type_, StateType):
+        yield from _type_problems(type_.wrapped)
+        if not isinstance(type_.wrapped, TensorType) or type_.wrapped.static_shape is None:
+            yield f"a state must hold a tensor of a fixed shape, got {type_}"
 
 
 def _value_problems(value: TensorValue | CollectionValue) -> Iterator[str]:
@@ -239,30 +253,6 @@ def _argument_types(arguments: Mapping[str, tuple[Binding, ...]], scope: _Scope)
         parameter: tuple(scope.types[b] if isinstance(b, str) else b.type for b in bindings)
         for parameter, bindings in arguments.items()
     }
-
-
-def _type_rule_problems(
-    spec: OpSpec, types: Mapping[str, tuple[ValueType, ...]], operation: Operation
-) -> Iterator[str]:
-    for parameter, accepted in spec.accepts.items():
-        for type_ in types.get(parameter, ()):
-            if not isinstance(type_, TensorType):
-                yield f"input '{parameter}' must be a tensor, got {type_}"
-            elif type_.dtype not in accepted:
-                names = ", ".join(sorted(dtype.value for dtype in accepted))
-                yield f"input '{parameter}' must be of {names}, got {type_.dtype.value}"
-    for parameter in spec.scalars:
-        for type_ in types.get(parameter, ()):
-            if isinstance(type_, TensorType) and type_.shape not in {(), None}:
-                yield f"input '{parameter}' must be a scalar, got {type_}"
-    like = types.get(spec.result_like or "", ())
-    if like and isinstance(like[0], TensorType):
-        for output in operation.outputs:
-            if isinstance(output.type, TensorType) and output.type.dtype is not like[0].dtype:
-                yield (
-                    f"output '{output.name}' must be of {like[0].dtype.value} as '{spec.result_like}' is, "
-                    f"got {output.type.dtype.value}"
-                )
 
 
 def _shape_problems(

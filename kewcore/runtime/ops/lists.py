@@ -1,11 +1,11 @@
 """Lists of tensors, as recurrent layers written as loops use them; a list never changes, writing makes a new one."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from kewcore.runtime.program import TENSOR_LIMIT_BYTES, DataType, element_count
+from kewcore.runtime.program import TENSOR_LIMIT_BYTES, DataType, ListType, ValueType, element_count
 from kewcore.runtime.registry import Array, op
 
 _SOURCE = "iOS15/control_flow.py"
@@ -22,6 +22,8 @@ class TensorList:
         filler: What an element reads as before it is written: zeros.
         growing: Whether writing behind the end makes the list longer.
     """
+
+    value_type: ClassVar[type[ValueType]] = ListType
 
     items: tuple[Array | None, ...]
     filler: Array
