@@ -203,6 +203,10 @@ def weights_file(blobs: Sequence[tuple[str, bytes]], version: int = 2) -> bytes:
 
 
 def classifier_package(path: Path) -> Path:
+    return write_package(path, classifier_message())
+
+
+def classifier_message() -> Any:
     """Greyscale 2x2; the classes are its mean's distance to dark and to light."""
     ops = [
         Op("reduce_mean", {"x": "x", "axes": np.array([1, 2, 3], np.int32)}, {"m": ("fp32", (1,))}),
@@ -224,4 +228,4 @@ def classifier_package(path: Path) -> Path:
     probabilities = function.operations[-1].outputs[1].type
     probabilities.dictionaryType.keyType.tensorType.dataType = 2
     probabilities.dictionaryType.valueType.tensorType.dataType = 12
-    return write_package(path, model)
+    return model
