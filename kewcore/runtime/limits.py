@@ -4,6 +4,8 @@ A package comes from anywhere, so each number bounds what a small file can set o
 networks take, and far below what stops a machine; docs/security.md says what meets them.
 """
 
+MANIFEST_LIMIT_BYTES = 1 << 20
+"""Size of Manifest.json; a real one has 600 bytes."""
 SPECIFICATION_LIMIT_BYTES = 512 << 20
 """Size of the specification file. Weights lie in files of their own; the specification of a network of 10,000
 operations takes some 5 MB."""

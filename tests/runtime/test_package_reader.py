@@ -87,7 +87,7 @@ def test_a_broken_manifest(tmp_path: Path, text: str, message: str) -> None:
 def test_a_huge_manifest(tmp_path: Path) -> None:
     package = relu_package(tmp_path)
     (package / "Manifest.json").write_text(" " * (2 << 20))
-    with pytest.raises(PackageError, match="larger than 1048576 bytes"):
+    with pytest.raises(PackageError, match="has 2097152 bytes, more than the limit of 1048576"):
         load(package)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kewcore.errors import PackageError
-
-_MANIFEST_LIMIT_BYTES = 1 << 20
+from kewcore.runtime.limits import MANIFEST_LIMIT_BYTES
+from kewcore.runtime.spec.files import read_whole
 
 
 def model_file_of(package: Path) -> Path:
@@ -27,6 +27,8 @@ def model_file_of(package: Path) -> Path:
     item = items.get(root)
     if not isinstance(item, dict) or not isinstance(item.get("path"), str):
         raise PackageError(f"'{package}/Manifest.json' names root model '{root}', but has no item with a path for it")
+    if (package / "Data").is_symlink():
+        raise PackageError(f"'{package}/Data' is a symbolic link, which may lead out of the package")
     return inside(package / "Data", item["path"], where="Manifest.json")
 
 
@@ -48,17 +50,18 @@ def inside(folder: Path, relative: str, *, where: str) -> Path:
     parts = PurePosixPath(relative).parts
     bad = not parts or relative.startswith("/") or ".." in parts or any(ord(c) < 32 or c in "\\:\x7f" for c in relative)
     if bad:
-        raise PackageError(f"{where} holds path {relative!r}, which does not stay inside the package")
+        raise PackageError(f"{where} holds path {relative!r:.200}, which does not stay inside the package")
     path = folder
     try:
         for part in parts:
             path /= part
             if path.is_symlink():
-                raise PackageError(f"{where} holds path {relative!r}, which passes through a symbolic link")
+                raise PackageError(f"{where} holds path {relative!r:.200}, which passes through a symbolic link")
         if not path.is_file():
-            raise PackageError(f"{where} holds path {relative!r}, but there is no such file in the package")
+            raise PackageError(f"{where} holds path {relative!r:.200}, but there is no such file in the package")
     except (OSError, ValueError) as error:
-        raise PackageError(f"{where} holds path {relative!r}, which cannot be looked up: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no valid text"
+        raise PackageError(f"{where} holds path {relative!r:.200}, which cannot be looked up: {reason}") from error
     return path
 
 
@@ -66,9 +69,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         if path.is_symlink() or not path.is_file():
             raise PackageError(f"'{path}' is missing: this is not an .mlpackage, or it is not complete")
-        if path.stat().st_size > _MANIFEST_LIMIT_BYTES:
-            raise PackageError(f"'{path}' is larger than {_MANIFEST_LIMIT_BYTES} bytes, which no manifest is")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_whole(path, MANIFEST_LIMIT_BYTES).decode())
     except OSError as error:
         raise PackageError(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, RecursionError) as error:

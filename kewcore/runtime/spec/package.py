@@ -5,6 +5,7 @@ from typing import Any
 
 from kewcore.artefacts import files_in
 from kewcore.errors import KewError, PackageError, UnsupportedError
+from kewcore.runtime.limits import PLAIN_SPECIFICATION_BYTES, SPECIFICATION_LIMIT_BYTES
 from kewcore.runtime.opset import opset_from_label
 from kewcore.runtime.program import (
     Block,
@@ -17,7 +18,9 @@ from kewcore.runtime.program import (
     TensorValue,
     Value,
 )
+from kewcore.runtime.spec.counting import check_message_count, check_operation_count
 from kewcore.runtime.spec.features import interfaces_from, metadata_from
+from kewcore.runtime.spec.files import read_whole
 from kewcore.runtime.spec.manifest import inside, model_file_of
 from kewcore.runtime.spec.messages import model_class
 from kewcore.runtime.spec.pipeline import named_parts, suppression_from, unsupported_models
@@ -25,8 +28,6 @@ from kewcore.runtime.spec.values import FindWeights, type_from, value_from
 from kewcore.runtime.spec.weights import WeightsFile
 from kewcore.runtime.suppression import Suppression
 
-_MODEL_LIMIT_BYTES = 2**31 - 1
-"""Protobuf reads no message of 2 GiB or more."""
 _BLOB_PREFIX = "@model_path/"
 
 
@@ -52,6 +53,7 @@ def read_package(path: Path) -> Package:
         return opened[name]
 
     model = _parse(model_file)
+    check_operation_count(model, str(path))
     if unsupported := list(unsupported_models(model)):
         listing = "; ".join(unsupported)
         raise UnsupportedError(
@@ -94,13 +96,11 @@ def _package(model: Any, path: Path, size_bytes: int, find_weights: FindWeights)
 def _parse(model_file: Path) -> Any:
     from google.protobuf.message import DecodeError
 
+    content = read_whole(model_file, SPECIFICATION_LIMIT_BYTES)
+    if len(content) > PLAIN_SPECIFICATION_BYTES:
+        check_message_count(content, str(model_file))
     try:
-        size = model_file.stat().st_size
-        if size > _MODEL_LIMIT_BYTES:
-            raise PackageError(f"'{model_file}' has {size} bytes, more than a protobuf message can")
-        return model_class().FromString(model_file.read_bytes())
-    except OSError as error:
-        raise PackageError(f"cannot read '{model_file}': {error.strerror}") from error
+        return model_class().FromString(content)
     except DecodeError as error:
         raise PackageError(f"'{model_file}' is not a Core ML specification: {error}") from error
 

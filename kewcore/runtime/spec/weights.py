@@ -4,7 +4,7 @@ Source: `mlmodel/src/MILBlob/Blob/StorageFormat.hpp` of github.com/apple/coremlt
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from kewcore.errors import PackageError
 from kewcore.runtime.packing import packed_size_bytes, sign_extend, unpack
 from kewcore.runtime.program import DataType, TensorType, element_count
 from kewcore.runtime.spec import schema
+from kewcore.runtime.spec.files import read_part, size_of
 
 _ALIGNMENT_BYTES = 64
 _HEADER = struct.Struct("<II")
@@ -26,32 +27,29 @@ _VERSION = 2
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A weights file, mapped into memory when the first blob is read.
+    """A weights file; its blobs are read when they are asked for.
 
     Attributes:
         path: The file.
     """
 
     path: Path
+    _blobs: "dict[int, Blob]" = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
-    def content(self) -> NDArray[np.uint8]:
-        """The file's bytes, read-only and paged in as they are used.
+    def size_bytes(self) -> int:
+        """Bytes of the file when it was first looked at.
 
         Raises:
             PackageError: The file cannot be read, is too short for a header, or has another version.
         """
-        try:
-            size = self.path.stat().st_size
-            if size < _ALIGNMENT_BYTES:
-                raise PackageError(f"weights file '{self.path}' has {size} bytes, too few for its header")
-            content = np.memmap(self.path, np.uint8, "r")
-        except OSError as error:
-            raise PackageError(f"cannot read weights file '{self.path}': {error.strerror}") from error
-        _, version = _HEADER.unpack(content[: _HEADER.size].tobytes())
+        size = size_of(self.path)
+        if size < _ALIGNMENT_BYTES:
+            raise PackageError(f"weights file '{self.path}' has {size} bytes, too few for its header")
+        _, version = _HEADER.unpack(read_part(self.path, 0, _HEADER.size).tobytes())
         if version != _VERSION:
             raise PackageError(f"weights file '{self.path}' has version {version}, expected {_VERSION}")
-        return content
+        return size
 
     def blob(self, offset: int) -> "Blob":
         """Reads the metadata at `offset` and checks that what it says can be true.
@@ -59,21 +57,24 @@ class WeightsFile:
         Raises:
             PackageError: There is no blob at `offset`, or it reaches beyond the file.
         """
+        if offset not in self._blobs:
+            self._blobs[offset] = self._read_blob(offset)
+        return self._blobs[offset]
+
+    def _read_blob(self, offset: int) -> "Blob":
         where = f"weights file '{self.path.name}' at offset {offset}"
-        content = self.content
-        if offset % _ALIGNMENT_BYTES or offset < _ALIGNMENT_BYTES or offset + _ALIGNMENT_BYTES > content.size:
-            raise PackageError(
-                f"{where}: metadata must start at a multiple of 64 from 64 to {content.size - _ALIGNMENT_BYTES}"
-            )
-        raw = content[offset : offset + _METADATA.size].tobytes()
+        size = self.size_bytes
+        if offset % _ALIGNMENT_BYTES or offset < _ALIGNMENT_BYTES or offset + _ALIGNMENT_BYTES > size:
+            raise PackageError(f"{where}: metadata must start at a multiple of 64 from 64 to {size - _ALIGNMENT_BYTES}")
+        raw = read_part(self.path, offset, _METADATA.size).tobytes()
         sentinel, code, size_bytes, data_offset, padding_bits = _METADATA.unpack(raw)
         if sentinel != _SENTINEL:
             raise PackageError(f"{where}: no blob starts here (0x{sentinel:08x} instead of 0x{_SENTINEL:08x})")
         if code not in schema.BLOB_DATA_TYPES:
             raise PackageError(f"{where}: element type {code} is not known")
-        if data_offset % _ALIGNMENT_BYTES or data_offset + size_bytes > content.size:
+        if data_offset % _ALIGNMENT_BYTES or data_offset + size_bytes > size:
             raise PackageError(
-                f"{where}: {size_bytes} bytes from offset {data_offset} do not lie inside the file's {content.size}"
+                f"{where}: {size_bytes} bytes from offset {data_offset} do not lie inside the file's {size}"
             )
         return Blob(DataType[schema.BLOB_DATA_TYPES[code]], data_offset, size_bytes, padding_bits)
 
@@ -117,12 +118,11 @@ class BlobStorage:
         return None
 
     def read(self, type_: TensorType) -> NDArray[Any]:
-        """Returns a read-only view where elements are whole bytes, and a new array where they are packed."""
+        """Returns a read-only array where elements are whole bytes, and a new array where they are packed."""
         if problem := self.problem(type_):
             raise PackageError(problem)
         blob = self.weights.blob(self.offset)
-        raw = self.weights.content[blob.data_offset : blob.data_offset + blob.size_bytes]
-        return elements_from_bytes(np.asarray(raw), type_)
+        return elements_from_bytes(read_part(self.weights.path, blob.data_offset, blob.size_bytes), type_)
 
 
 def elements_from_bytes(raw: NDArray[np.uint8], type_: TensorType) -> NDArray[Any]:
