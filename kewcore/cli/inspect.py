@@ -18,6 +18,9 @@ def inspect(
     ] = None,
     ops: Annotated[bool, typer.Option("--ops", help="Every operation, and which executor takes it.")] = False,
     weights: Annotated[bool, typer.Option("--weights", help="Every weight, and how it is stored.")] = False,
+    function: Annotated[
+        str | None, typer.Option("--function", metavar="NAME", help="Which function.", show_default="the default one")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -30,7 +33,7 @@ def inspect(
     if package is None:
         package = newest_package()
         say(f"inspecting {package}")
-    model = load(package)
+    model = load(package, function_name=function)
     if as_json:
         print_json("inspection", _as_json(model))
         return
@@ -52,6 +55,7 @@ def _print_summary(model: "Model") -> None:
     rows = [
         ("package", f"{model.package.path}  {human_size(model.package.size_bytes)}"),
         ("opset", f"{model.function.opset.ios} (specification {model.package.specification_version})"),
+        *_composition(model),
         *(("input", f"{feature.name}: {feature}") for feature in model.inputs),
         *(("output", f"{feature.name}: {feature}") for feature in model.outputs),
         *((("labels", ", ".join(map(str, model.class_labels))),) if model.class_labels else ()),
@@ -60,6 +64,24 @@ def _print_summary(model: "Model") -> None:
         *(sorted(metadata.user_defined.items())),
     ]
     print_table("", ("property", "value"), rows, left=2)
+
+
+def _composition(model: "Model") -> list[tuple[str, str]]:
+    """Rows on the parts of a pipeline, and on the functions of a package that has several."""
+    parts = [("part", f"{name}: {kind}") for name, kind in _parts(model).items()]
+    names = ", ".join(f"{name} (default)" if name == model.package.default_function else name for name in _names(model))
+    return [*parts, *([("functions", names)] if len(_names(model)) > 1 else [])]
+
+
+def _parts(model: "Model") -> dict[str, str]:
+    from kewcore.runtime.program import Pipeline
+
+    content = model.package.content
+    return {name: part.kind for name, part in content.parts.items()} if isinstance(content, Pipeline) else {}
+
+
+def _names(model: "Model") -> list[str]:
+    return sorted(model.package.interfaces)
 
 
 def _about(metadata: Any) -> tuple[tuple[str, str], ...]:
@@ -118,6 +140,10 @@ def _as_json(model: "Model") -> dict[str, Any]:
         "size_bytes": model.package.size_bytes,
         "specification_version": model.package.specification_version,
         "opset": model.function.opset.ios,
+        "model_kind": model.package.kind,
+        "parts": [{"name": name, "kind": kind} for name, kind in _parts(model).items()],
+        "function": model.function.name,
+        "functions": _names(model),
         "inputs": [_feature(feature) for feature in model.inputs],
         "outputs": [_feature(feature) for feature in model.outputs],
         "class_labels": None if model.class_labels is None else list(model.class_labels),

@@ -41,6 +41,7 @@ class PackageClassifier:
         executor: As in `kewcore.runtime.load`.
         threads: Threads in all; None takes the processors that this process may use.
         precision: As in `kewcore.runtime.load`.
+        function_name: As in `kewcore.runtime.load`.
 
     Raises:
         UnsupportedError: The package is not a classifier of one greyscale image.
@@ -54,9 +55,10 @@ class PackageClassifier:
         threads: int | None = None,
         *,
         precision: Precision = "typed",
+        function_name: str | None = None,
     ) -> None:
         self.workers = threads or available_threads()
-        self.model: Model = load(path, executor, threads=1, precision=precision)
+        self.model: Model = load(path, executor, threads=1, precision=precision, function_name=function_name)
         labels = self.model.class_labels
         if labels is None:
             raise UnsupportedError(f"'{path}' is not a classifier: its program does not end in 'classify'")

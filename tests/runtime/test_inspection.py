@@ -11,6 +11,7 @@ from mlbuilder import Blob, Const, Op, model_message, weights_file, write_packag
 
 from kewcore.runtime import load
 from kewcore.runtime.inspection import op_counts, weight_reports
+from kewcore.runtime.spec.messages import model_class
 
 pytestmark = pytest.mark.cli
 
@@ -112,3 +113,34 @@ def test_the_newest_package_of_the_working_folder(tmp_path: Path) -> None:
     done = subprocess.run(here, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "inspecting packages/one.mlpackage" in done.stderr
+
+
+def test_functions(tmp_path: Path) -> None:
+    four = ("fp32", (4,))
+    model = model_message([Op("relu", {"x": "x"}, {"y": four})], {"x": four}, ["y"])
+    second = model_message([Op("abs", {"x": "x"}, {"y": four})], {"x": four}, ["y"])
+    model.mlProgram.functions["absolute"].CopyFrom(second.mlProgram.functions["main"])
+    for name in ("main", "absolute"):
+        described = model.description.functions.add(name=name)
+        described.input.extend(model.description.input)
+        described.output.extend(model.description.output)
+    path = str(write_package(tmp_path / "p.mlpackage", model))
+    shown = json.loads(run(path, "--function", "absolute", "--json").stdout)
+    assert (shown["kind"], shown["parts"], shown["function"]) == ("inspection", [], "absolute")
+    assert (shown["functions"], shown["ops"][0]["type"]) == (["absolute", "main"], "abs")
+    assert "absolute, main (default)" in run(path).stdout
+    done = run(path, "--function", "sine")
+    assert done.returncode == 2
+    assert "has no function 'sine'; functions: absolute, main" in done.stderr
+
+
+def test_parts_of_a_pipeline(tmp_path: Path) -> None:
+    part = model_message([Op("relu", {"x": "x"}, {"y": ("fp32", (4,))})], {"x": ("fp32", (4,))}, ["y"])
+    model = model_class()(specificationVersion=9)
+    model.pipeline.models.add().CopyFrom(part)
+    model.description.CopyFrom(part.description)
+    path = str(write_package(tmp_path / "p.mlpackage", model))
+    shown = json.loads(run(path, "--json").stdout)
+    assert (shown["model_kind"], shown["parts"]) == ("pipeline", [{"name": "model0", "kind": "mlProgram"}])
+    assert "model0: mlProgram" in run(path).stdout
+    assert "model0/relu_y" in run(path, "--ops").stdout
