@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from kewcore.console import set_verbosity
 from kewcore.errors import KewError
+from kewcore.memory import peak_memory_bytes
 from kewcore_bench.engines import Engine, EngineSpec, import_libraries, load_engine
 
 _IMAGES_A_STEP = 32
@@ -69,7 +70,7 @@ def _serve(request: Mapping[str, Any], replies: TextIO) -> None:
             warm_up, count = map(int, arguments)
             _reply(replies, event="timed", latencies_ms=_time(engine, images, warm_up, count))
         elif command == "memory":
-            _reply(replies, event="memory", peak_memory_bytes=_peak_memory_bytes())
+            _reply(replies, event="memory", peak_memory_bytes=peak_memory_bytes())
         else:
             _write_probabilities(engine, images, Path(arguments[0]), replies)
             _reply(replies, event="done")
@@ -96,13 +97,6 @@ def _write_probabilities(engine: Engine, images: NDArray[np.uint8], out: Path, r
         found.append(engine.predict(step))
         _reply(replies, event="progress", images=len(step))
     np.save(out, np.concatenate(found), allow_pickle=False)
-
-
-def _peak_memory_bytes() -> int:
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def _claim_stdout() -> TextIO:

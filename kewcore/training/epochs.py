@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kewcore.console import progress, say
 from kewcore.data.pixels import Pixels
 from kewcore.errors import RunError
+from kewcore.memory import peak_memory_bytes
 from kewcore.models.tensorflow import import_tensorflow
 from kewcore.recipes import TrainingRecipe
 from kewcore.training.augment import apply_transforms, random_transforms
@@ -23,7 +24,6 @@ from kewcore.training.checkpoint import Checkpoint, save_checkpoint
 from kewcore.training.class_weights import class_weights
 from kewcore.training.job import Job
 from kewcore.training.logs import TensorBoardLog
-from kewcore.training.provenance import peak_memory_bytes
 from kewcore.training.step import MICRO_BATCH_SIZE, TrainingStep, initial_state, learning_rate
 
 

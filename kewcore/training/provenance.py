@@ -2,7 +2,6 @@
 
 import platform
 import subprocess
-import sys
 from importlib import metadata
 
 from kewcore import __version__
@@ -51,13 +50,3 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return said.stdout.strip() or None if said.returncode == 0 else None
-
-
-def peak_memory_bytes() -> int:
-    """Returns the largest resident memory that this process has had; 0 where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, kibibytes on Linux
