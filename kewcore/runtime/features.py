@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kewcore.errors import PackageError, UnsupportedError, UsageError
-from kewcore.runtime.images import image_from, image_tensor
+from kewcore.runtime.images import bounds_text, image_from, image_tensor
 from kewcore.runtime.program import (
     TENSOR_LIMIT_BYTES,
     DataType,
@@ -175,14 +175,10 @@ def _check_shape(shape: tuple[int, ...], feature: Feature, type_: TensorType) ->
         fits = len(shape) == len(bounds) and all(
             low <= size and (high is None or size <= high) for size, (low, high) in zip(shape, bounds, strict=True)
         )
-        wanted = "[" + ", ".join(_bounds_text(*pair) for pair in bounds) + "]"
+        wanted = "[" + ", ".join(bounds_text(*pair) for pair in bounds) + "]"
     else:
         fits, wanted = fits_program, str(type_)
     if not fits:
         raise UsageError(f"input '{feature.name}' must have shape {wanted}, got {list(shape)}")
     if not fits_program:
         raise PackageError(f"input '{feature.name}' may have shape {list(shape)}, but the program takes {type_}")
-
-
-def _bounds_text(low: int, high: int | None) -> str:
-    return f"{low}…{'' if high is None else high}"

@@ -89,6 +89,11 @@ def image_from(value: Array, feature: Feature) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(np.concatenate([pixels, opaque]).transpose(1, 2, 0)))
 
 
+def bounds_text(low: int, high: int | None) -> str:
+    """Writes the bounds of a size, such as `2…6`, `2…` or `8`."""
+    return str(low) if low == high else f"{low}…{'' if high is None else high}"
+
+
 def _pixels(image: Image.Image, feature: Feature, colour_space: str) -> Array:
     mode = image.mode
     if mode in _DEEP_GREY_MODES and colour_space == "GRAYSCALE_FLOAT16":
@@ -117,7 +122,7 @@ def _check_size(size: tuple[int, ...], feature: Feature) -> None:
         fits = all(
             low <= s and (high is None or s <= high) for s, (low, high) in zip(size, feature.shape_ranges, strict=True)
         )
-        wanted = "x".join(f"{low}…{'' if high is None else high}" for low, high in feature.shape_ranges)
+        wanted = "x".join(bounds_text(*pair) for pair in feature.shape_ranges)
     else:
         fits, wanted = size == feature.shape, "x".join(map(str, feature.shape))
     if not fits:
