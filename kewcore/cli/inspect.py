@@ -74,7 +74,7 @@ def _composition(model: "Model") -> list[tuple[str, str]]:
 
 
 def _parts(model: "Model") -> dict[str, str]:
-    from kewcore.runtime.program import Pipeline
+    from kewcore.runtime.package import Pipeline
 
     content = model.package.content
     return {name: part.kind for name, part in content.parts.items()} if isinstance(content, Pipeline) else {}

@@ -14,17 +14,8 @@ from kewcore.runtime.boxes import survivors
 from kewcore.runtime.executor import ExecutorName, Placement
 from kewcore.runtime.features import array_from, check_names, number_from, results_from
 from kewcore.runtime.opset import Opset
-from kewcore.runtime.program import (
-    Block,
-    Feature,
-    FeatureKind,
-    Function,
-    Interface,
-    NamedType,
-    Operation,
-    Package,
-    TensorType,
-)
+from kewcore.runtime.package import Feature, FeatureKind, Interface, Package
+from kewcore.runtime.program import Block, Function, NamedType, Operation, TensorType
 from kewcore.runtime.registry import Array
 from kewcore.runtime.runners import Features
 from kewcore.runtime.state import StateCell

@@ -17,7 +17,7 @@ from kewcore.errors import PackageError, UnsupportedError, UsageError
 from kewcore.runtime.executor import Precision
 from kewcore.runtime.loading import ExecutorChoice, available_threads, load
 from kewcore.runtime.model import Model
-from kewcore.runtime.program import Feature, FeatureKind
+from kewcore.runtime.package import Feature, FeatureKind
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]

@@ -7,16 +7,8 @@ import numpy as np
 
 from kewcore.errors import PackageError, UnsupportedError, UsageError
 from kewcore.runtime.images import bounds_text, image_from, image_tensor
-from kewcore.runtime.program import (
-    TENSOR_LIMIT_BYTES,
-    DataType,
-    Feature,
-    FeatureKind,
-    Function,
-    Interface,
-    TensorType,
-    element_count,
-)
+from kewcore.runtime.package import Feature, FeatureKind, Interface
+from kewcore.runtime.program import TENSOR_LIMIT_BYTES, DataType, Function, TensorType, element_count
 from kewcore.runtime.registry import Array
 
 

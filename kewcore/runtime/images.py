@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from kewcore.errors import PackageError, UsageError
-from kewcore.runtime.program import Feature, TensorType
+from kewcore.runtime.package import Feature
+from kewcore.runtime.program import TensorType
 from kewcore.runtime.registry import Array
 
 _CHANNELS = {"GRAYSCALE": 1, "GRAYSCALE_FLOAT16": 1, "RGB": 3, "BGR": 3}

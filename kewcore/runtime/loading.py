@@ -11,8 +11,9 @@ from kewcore.errors import DependencyError, KewError, UnsupportedError, UsageErr
 from kewcore.runtime.box_suppression import SuppressionRunner, as_function, suppression_problems, with_thresholds
 from kewcore.runtime.executor import Executor, Precision
 from kewcore.runtime.model import Model
+from kewcore.runtime.package import Package
 from kewcore.runtime.pipeline import Part, PipelineRunner, joined, pipeline_problems
-from kewcore.runtime.program import Function, Package, Program
+from kewcore.runtime.program import Function, Program
 from kewcore.runtime.reference import ReferenceExecutor
 from kewcore.runtime.runners import ProgramRunner
 from kewcore.runtime.spec.package import read_package

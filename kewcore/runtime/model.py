@@ -6,14 +6,8 @@ from typing import Any
 
 from kewcore.errors import UsageError
 from kewcore.runtime.executor import Placement
-from kewcore.runtime.program import (
-    Feature,
-    Function,
-    Interface,
-    Metadata,
-    Operation,
-    Package,
-)
+from kewcore.runtime.package import Feature, Interface, Metadata, Package
+from kewcore.runtime.program import Function, Operation
 from kewcore.runtime.runners import Runner
 from kewcore.runtime.state import State, StateCell
 

@@ -15,7 +15,8 @@ from kewcore.runtime.labels import class_labels, classify_operation
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.onnx_executor import run_session, session_of
-from kewcore.runtime.program import Feature, FeatureKind, Function, Interface, Package, TensorType
+from kewcore.runtime.package import Feature, FeatureKind, Interface, Package
+from kewcore.runtime.program import Function, TensorType
 from kewcore.runtime.reference import ReferenceExecutor
 from kewcore.runtime.spec.package import read_package
 from kewcore.runtime.verifier import verify

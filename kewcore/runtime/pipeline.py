@@ -10,15 +10,8 @@ from typing import Any
 from kewcore.errors import KewError
 from kewcore.runtime.executor import ExecutorName, Placement
 from kewcore.runtime.features import check_names
-from kewcore.runtime.program import (
-    Binding,
-    Block,
-    Feature,
-    Function,
-    Interface,
-    NamedType,
-    Operation,
-)
+from kewcore.runtime.package import Feature, Interface
+from kewcore.runtime.program import Binding, Block, Function, NamedType, Operation
 from kewcore.runtime.runners import Features, Runner
 from kewcore.runtime.state import StateCell
 

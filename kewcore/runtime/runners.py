@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from kewcore.runtime.executor import Executor, ExecutorName, Placement
 from kewcore.runtime.features import results_from, tensors_from
 from kewcore.runtime.labels import class_labels
-from kewcore.runtime.program import Function, Interface
+from kewcore.runtime.package import Interface
+from kewcore.runtime.program import Function
 from kewcore.runtime.state import StateCell
 
 Features = Mapping[str, Any]

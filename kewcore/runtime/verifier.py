@@ -13,16 +13,15 @@ from typing import Any
 
 from kewcore.errors import KewError, PackageError
 from kewcore.runtime.opset import Opset
+from kewcore.runtime.package import Interface, Package
 from kewcore.runtime.program import (
     TENSOR_LIMIT_BYTES,
     Binding,
     Block,
     CollectionValue,
     Function,
-    Interface,
     ListType,
     Operation,
-    Package,
     StateType,
     TensorType,
     TensorValue,

@@ -26,7 +26,7 @@ from seeds import seed_packages
 from kewcore.errors import KewError, PackageError, UnsupportedError, UsageError
 from kewcore.runtime import Model, load
 from kewcore.runtime.inspection import op_counts, weight_reports
-from kewcore.runtime.program import FeatureKind
+from kewcore.runtime.package import FeatureKind
 
 ONNX_SHARE = 2
 """One input in so many runs in the fast executor too."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from kewcore.errors import PackageError
 from kewcore.runtime import Model, load
-from kewcore.runtime.program import FeatureKind
+from kewcore.runtime.package import FeatureKind
 
 pytestmark = pytest.mark.runtime
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from kewcore.errors import PackageError
-from kewcore.runtime.program import DataType, Feature, FeatureKind, Interface, Metadata
+from kewcore.runtime.package import Feature, FeatureKind, Interface, Metadata
+from kewcore.runtime.program import DataType
 from kewcore.runtime.spec import schema
 
 

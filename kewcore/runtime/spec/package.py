@@ -7,17 +7,8 @@ from kewcore.artefacts import files_in
 from kewcore.errors import KewError, PackageError, UnsupportedError
 from kewcore.runtime.limits import PLAIN_SPECIFICATION_BYTES, SPECIFICATION_LIMIT_BYTES
 from kewcore.runtime.opset import opset_from_label
-from kewcore.runtime.program import (
-    Block,
-    Function,
-    NamedType,
-    Operation,
-    Package,
-    Pipeline,
-    Program,
-    TensorValue,
-    Value,
-)
+from kewcore.runtime.package import Package, Pipeline
+from kewcore.runtime.program import Block, Function, NamedType, Operation, Program, TensorValue, Value
 from kewcore.runtime.spec.counting import check_message_count, check_operation_count
 from kewcore.runtime.spec.features import interfaces_from, metadata_from
 from kewcore.runtime.spec.files import read_whole
