@@ -4,6 +4,7 @@ Rooms below the command line report through these functions, so that `--quiet`, 
 mean the same everywhere. Off a terminal, a progress bar becomes an occasional plain line.
 """
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +25,17 @@ class _Settings:
 
 
 _settings = _Settings()
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN_INTERVAL_S = 10.0
 _WIDE_COLUMNS = 110  # what label, long bar, counts with their unit, time and a note need
+
+
+def printable(text: str) -> str:
+    """Escapes what would act on a terminal, such as the ESC in a name that a package brought, or turn its text round.
+
+    Line breaks and tabs stay. Source: Unicode's categories Cc, Cs, Zl, Zp and its bidirectional controls.
+    """
+    return _ACTING.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 def set_verbosity(verbosity: Verbosity) -> None:
@@ -41,18 +51,18 @@ def verbosity() -> Verbosity:
 def say(message: str) -> None:
     """Prints a line of commentary on stderr, unless --quiet."""
     if _settings.verbosity != "quiet":
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 def detail(message: str) -> None:
     """Prints a line on stderr under --verbose only."""
     if _settings.verbosity == "verbose":
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
     """Prints a warning on stderr, even under --quiet."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+    print(printable(f"warning: {message}"), file=sys.stderr, flush=True)
 
 
 @contextmanager

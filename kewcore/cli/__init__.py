@@ -14,16 +14,17 @@ def main() -> None:
     quieten_libraries()
     take_any_file_name()
     from kewcore.cli.app import app
+    from kewcore.console import printable
     from kewcore.errors import KewError
 
     try:
         app()
     except KewError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(printable(f"error: {error.message}"), file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
-            print(f"  {note}", file=sys.stderr)
+            print(printable(f"  {note}"), file=sys.stderr)
         if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+            print(printable(f"hint: {error.hint}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # while modules load; later, kewcore.cli.commands answers
         print(INTERRUPTED, file=sys.stderr)

@@ -1,19 +1,24 @@
 """What commands print on stdout: a table or JSON, and the artefacts that were written."""
 
 import json
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from kewcore.artefacts import Artefact
-from kewcore.console import say
+from kewcore.console import printable, say
+
+_ACTING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that act on a terminal and that JSON leaves as they are."""
 
 
 def print_json(kind: str, value: Mapping[str, Any], schema_version: int = 1) -> None:
     """Prints one JSON object on stdout, led by `schema_version` and `kind`."""
     found = {"schema_version": schema_version, "kind": kind, **value}
     in_utf_8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
-    print(json.dumps(found, indent=2, ensure_ascii=not in_utf_8))
+    text = json.dumps(found, indent=2, ensure_ascii=not in_utf_8)
+    print(_ACTING.sub(lambda character: f"\\u{ord(character[0]):04x}", text))
 
 
 def print_table(
@@ -39,7 +44,7 @@ def print_table(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index in words else "right", overflow="fold")
-    rows = [tuple(row) for row in rows]
+    rows = [tuple(map(printable, row)) for row in rows]
     for row in rows:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 400
