@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from kewcore.errors import KewError, PackageError, UnsupportedError
+from kewcore.runtime.call_checks import check_call
 from kewcore.runtime.executor import Precision, Values
+from kewcore.runtime.limits import WORK_LIMIT
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.program import (
     Binding,
@@ -23,16 +25,23 @@ from kewcore.runtime.registry import OpSpec, as_scalar_or_array, lookup
 
 LOOP_BUDGET = 1_000_000
 """Work that the loops of one prediction may do, so that no package hangs its reader: an operation in a loop counts 1,
-and 1 more for every 4,096 elements that it gives. An LSTM of 1,000 steps written as a loop takes 20,000."""
+and 1 more for every 4,096 elements that it takes or gives and for every 2^18 multiply-adds. An LSTM of 1,000 steps
+written as a loop takes 20,000."""
 _ELEMENTS_A_UNIT = 4096
+_WORK_A_UNIT = 1 << 18
 
 _KERNEL_ERRORS = (ValueError, TypeError, IndexError, KeyError, ArithmeticError, MemoryError)
 """What NumPy raises on arguments that the verifier could not know to be wrong."""
 
 
-def units_of(sizes: Sequence[int]) -> int:
-    """Returns the units of work that an operation in a loop costs, by the numbers of elements of its results."""
-    return 1 + sum(size // _ELEMENTS_A_UNIT for size in sizes)
+def units_of(sizes: Sequence[int], work: int = 0) -> int:
+    """Returns the units of work that an operation in a loop costs.
+
+    Args:
+        sizes: Numbers of elements of its arguments and results.
+        work: Its multiply-adds.
+    """
+    return 1 + sum(size // _ELEMENTS_A_UNIT for size in sizes) + work // _WORK_A_UNIT
 
 
 def endless_loop(where: str) -> PackageError:
@@ -45,20 +54,39 @@ def endless_loop(where: str) -> PackageError:
 
 @dataclass
 class Budget:
-    """The work that loops may still do in one prediction."""
+    """The work that may still be done in one prediction: units in loops, and multiply-adds in all."""
 
-    left: int = LOOP_BUDGET
+    left: int = field(default_factory=lambda: LOOP_BUDGET)
+    work_left: int = field(default_factory=lambda: WORK_LIMIT)
 
-    def spend(self, operation: Operation, values: Values) -> None:
+    def work(self, operation: Operation, work: int) -> int:
+        """Takes off the multiply-adds that an operation is about to do, and returns them.
+
+        Raises:
+            PackageError: There are not so many left.
+        """
+        self.work_left -= work
+        if self.work_left < 0:
+            raise PackageError(
+                f"{operation}: this prediction takes more than the limit of {WORK_LIMIT:.0e} multiply-adds"
+            )
+        return work
+
+    def spend(self, operation: Operation, values: Values, work: int = 0) -> None:
         """Takes off what an operation in a loop cost.
 
         Raises:
             PackageError: There is nothing left.
         """
-        results = (values.get(named.name) for named in operation.outputs)
-        self.left -= units_of([array.size for array in results if isinstance(array, np.ndarray)])
+        names = {named.name for named in operation.outputs} | (operation.reads if not operation.blocks else set())
+        self.left -= units_of([_size(values.get(name)) for name in names], work)
         if self.left < 0:
             raise endless_loop(str(operation))
+
+
+def _size(value: Any) -> int:
+    """Elements of an array, or of a list that is copied to be changed."""
+    return value.size if isinstance(value, np.ndarray) else len(getattr(value, "items", ()))
 
 
 @dataclass(frozen=True)
@@ -81,8 +109,8 @@ def is_constant(operation: Operation) -> bool:
     return operation.type == "const" or operation.type.startswith("constexpr_")
 
 
-def evaluate(operation: Operation, context: Context, values: Values) -> None:
-    """Runs one operation and adds its results to `values`.
+def evaluate(operation: Operation, context: Context, values: Values) -> int:
+    """Runs one operation and adds its results to `values`; returns the work that it did, in multiply-adds.
 
     Raises:
         UnsupportedError: No kernel is known.
@@ -95,6 +123,7 @@ def evaluate(operation: Operation, context: Context, values: Values) -> None:
     arguments = {
         parameter: _argument(parameter, bindings, spec, values) for parameter, bindings in operation.arguments.items()
     }
+    work = 0 if operation.blocks else context.budget.work(operation, check_call(operation, spec, arguments))
     try:
         with np.errstate(all="ignore"):
             result = _control(operation, arguments, context, values) if operation.blocks else spec.kernel(**arguments)
@@ -110,6 +139,7 @@ def evaluate(operation: Operation, context: Context, values: Values) -> None:
     rounds = context.precision == "typed" and not spec.exact
     for named, value in zip(operation.outputs, results, strict=True):
         values[named.name] = _settled(operation, named, value, rounds=rounds)
+    return work
 
 
 def _control(operation: Operation, arguments: Mapping[str, Any], context: Context, values: Values) -> tuple[Any, ...]:
@@ -146,8 +176,8 @@ class _PreparedBlock:
             values[named.name] = value
         for operation in self.block.operations:
             if not is_constant(operation):
-                evaluate(operation, context, values)
-                context.budget.spend(operation, values)
+                work = evaluate(operation, context, values)
+                context.budget.spend(operation, values, work)
         return tuple(values[name] for name in self.block.outputs)
 
 

@@ -10,6 +10,7 @@ from kewcore.console import say
 from kewcore.errors import DependencyError, KewError, UnsupportedError, UsageError
 from kewcore.runtime.box_suppression import SuppressionRunner, as_function, suppression_problems, with_thresholds
 from kewcore.runtime.executor import Executor, Precision
+from kewcore.runtime.memory import within_memory
 from kewcore.runtime.model import Model
 from kewcore.runtime.package import Package
 from kewcore.runtime.pipeline import Part, PipelineRunner, joined, pipeline_problems
@@ -55,12 +56,18 @@ def load(
         raise UsageError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
-    package = read_package(Path(path))
+    with within_memory(f"opening '{path}'"):
+        return _opened(
+            Path(path), function_name, _Choices(executor, threads or available_threads(), precision, spinning)
+        )
+
+
+def _opened(path: Path, function_name: str | None, choices: "_Choices") -> Model:
+    package = read_package(path)
     if function_name is not None and function_name not in package.interfaces:
         names = ", ".join(sorted(package.interfaces))
         raise UsageError(f"'{path}' has no function '{function_name}'; functions: {names}")
     name = function_name or package.default_function
-    choices = _Choices(executor, threads or available_threads(), precision, spinning)
     part = _part(package, name, choices)
     return Model(package, part.function, part.interface, part.runner)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from kewcore.errors import UsageError
 from kewcore.runtime.executor import Placement
+from kewcore.runtime.memory import within_memory
 from kewcore.runtime.package import Feature, Interface, Metadata, Package
-from kewcore.runtime.program import Function, Operation
+from kewcore.runtime.program import Function, Operation, StateType
 from kewcore.runtime.runners import Runner
 from kewcore.runtime.state import State, StateCell
 
@@ -42,7 +43,8 @@ class Model:
         Raises:
             UsageError: An input is missing, unknown, or has the wrong shape; or a stateful model gets no state.
         """
-        return self.executor.predict(inputs, self._cells(state))
+        with within_memory(f"a prediction of '{self.package.path}'"):
+            return self.executor.predict(inputs, self._cells(state))
 
     def make_state(self) -> State:
         """Makes the states of a stateful model, all zeros, to be given to each `predict` of one sequence.
@@ -50,13 +52,14 @@ class Model:
         Raises:
             UsageError: The model has no states.
         """
-        state = State(self.function)
+        with within_memory(f"a state of '{self.package.path}'"):
+            state = State(self.function)
         if not state.cells:
             raise UsageError(f"'{self.package.path}' has no states")
         return state
 
     def _cells(self, state: State | None) -> Mapping[str, StateCell]:
-        wanted = set(State(self.function).cells)
+        wanted = {named.name for named in self.function.inputs if isinstance(named.type, StateType)}
         given = {} if state is None else state.cells
         if wanted != set(given):
             raise UsageError(
@@ -76,7 +79,8 @@ class Model:
             Arrays in their declared types; the label and the probabilities of a classifier as they are. Names in a
             pipeline begin with that of the part, as in `model0/x`.
         """
-        return self.executor.trace(inputs, self._cells(state))
+        with within_memory(f"a trace of '{self.package.path}'"):
+            return self.executor.trace(inputs, self._cells(state))
 
     @property
     def inputs(self) -> tuple[Feature, ...]:

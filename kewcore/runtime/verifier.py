@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kewcore.errors import KewError, PackageError
+from kewcore.runtime.costs import Cost, cost_problems
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.package import Interface, Package
 from kewcore.runtime.program import (
@@ -44,11 +45,13 @@ class _Scope:
         types: Types by name, as declared, or as inferred where a declared size is not known.
         constants: Constants by name.
         inferred: Types of the outputs of the operation at hand that are known better than declared.
+        cost: What the operations so far take.
     """
 
     types: ChainMap[str, ValueType] = field(default_factory=ChainMap)
     constants: ChainMap[str, Binding] = field(default_factory=ChainMap)
     inferred: dict[str, ValueType] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
 
 
 def verify(package: Package, function_name: str) -> None:
@@ -90,6 +93,7 @@ def _function_problems(function: Function, interface: Interface | None) -> Itera
         scope.types[named.name] = named.type
         yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
     yield from _block_problems(function.body, function.opset, scope)
+    yield from cost_problems(scope.cost, function, scope.types)
     if interface is not None:
         known = {named.name for named in function.inputs}
         for feature in interface.inputs:
@@ -121,7 +125,7 @@ def _block_problems(block: Block, opset: Opset, scope: _Scope) -> Iterator[str]:
 
 def _inner_problems(block: Block, operation: Operation, number: int, opset: Opset, scope: _Scope) -> Iterator[str]:
     """Checks a nested block; what it defines is not seen outside, and may hide nothing."""
-    inner = _Scope(scope.types.new_child(), scope.constants.new_child())
+    inner = _Scope(scope.types.new_child(), scope.constants.new_child(), cost=scope.cost)
     given = [scope.types.get(b) if isinstance(b, str) else b.type for b in operation.inputs.get("loop_vars", ())]
     yield from handed_on_problems("variable", given, [named.type for named in block.inputs])
     for named in block.inputs:
@@ -186,14 +190,22 @@ def _operation_problems(operation: Operation, opset: Opset, scope: _Scope) -> It
     yield from misfits
     if operation.type == "const":
         yield from _remember_constant(operation, scope)
+        scope.cost.add_constants(operation, (output.type for output in operation.outputs))
         return
     if undefined or broken or misfits:
         return
     types = _argument_types(arguments, scope)
     mistyped = list(type_rule_problems(spec, types, operation))
     yield from mistyped
-    if spec.shape_rule is not None and not mistyped:
-        yield from _shape_problems(spec, operation, types, scope)
+    if mistyped:
+        return
+    known = StaticArguments(
+        {parameter: tuple(_shape_of(type_) for type_ in row) for parameter, row in types.items()},
+        dict(_small_constants(operation, scope)),
+    )
+    yield from _shape_problems(spec, operation, known, scope)
+    results = [scope.inferred.get(output.name, output.type) for output in operation.outputs]
+    scope.cost.add(operation, known, results)
 
 
 def _unknown_op(name: str, opset: Opset) -> str:
@@ -254,13 +266,7 @@ def _argument_types(arguments: Mapping[str, tuple[Binding, ...]], scope: _Scope)
     }
 
 
-def _shape_problems(
-    spec: OpSpec, operation: Operation, types: Mapping[str, tuple[ValueType, ...]], scope: _Scope
-) -> Iterator[str]:
-    arguments = StaticArguments(
-        {parameter: tuple(_shape_of(type_) for type_ in row) for parameter, row in types.items()},
-        dict(_small_constants(operation, scope)),
-    )
+def _shape_problems(spec: OpSpec, operation: Operation, arguments: StaticArguments, scope: _Scope) -> Iterator[str]:
     try:
         inferred = spec.shape_rule(arguments) if spec.shape_rule else None
     except UnknownShapeError:

@@ -24,14 +24,17 @@ from mutations import MANIFEST, MODEL, WEIGHTS, Input, mutated
 from seeds import seed_packages
 
 from kewcore.errors import KewError, PackageError, UnsupportedError, UsageError
-from kewcore.runtime import Model, load
+from kewcore.runtime import Model, evaluation, load
 from kewcore.runtime.inspection import op_counts, weight_reports
+from kewcore.runtime.lowering.ops import control_flow
 from kewcore.runtime.package import FeatureKind
 
 ONNX_SHARE = 2
 """One input in so many runs in the fast executor too."""
 INPUT_ELEMENTS = 1 << 20
 """Larger inputs are not made: it is the caller who would give them."""
+LOOP_UNITS = 50_000
+"""The loops' budget here: an endless loop uses all of it, half a minute with the usual one."""
 EXPECTED = (PackageError, UnsupportedError, UsageError)
 """What a package may meet its reader with. Other kinds of `KewError` speak of other things than packages."""
 
@@ -140,6 +143,7 @@ def main() -> int:
     """Serves inputs until there are no more."""
     folder, memory_bytes, third_party = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "third-party"
     bench = Bench(folder, third_party=third_party)
+    evaluation.LOOP_BUDGET = control_flow.LOOP_BUDGET = LOOP_UNITS
     for name in bench.names[:1]:  # imports and starts what takes memory once
         tried(bench.sources[name], 0)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

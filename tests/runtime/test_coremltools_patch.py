@@ -153,7 +153,7 @@ def test_a_loop_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
         return mb.while_loop(_cond=always, _body=lambda value: mb.mul(x=value, y=1.0), loop_vars=(x,))
 
     model = converted(program)
-    monkeypatch.setattr("kewcore.runtime.evaluation.Budget.__init__.__defaults__", (1000,))
+    monkeypatch.setattr("kewcore.runtime.evaluation.LOOP_BUDGET", 1000)
     monkeypatch.setattr("kewcore.runtime.lowering.ops.control_flow.LOOP_BUDGET", 1000)
     expected = "Unable to compute the prediction using ML Program: .* the loops of this prediction do more than"
     with pytest.raises(RuntimeError, match=expected) as caught:

@@ -19,8 +19,9 @@ from kewcore.runtime.lowering.graph import (
     element_type,
 )
 from kewcore.runtime.lowering.registry import lower, lowers
-from kewcore.runtime.program import Block, ListType, Operation, TensorType, ValueType
-from kewcore.runtime.registry import lookup
+from kewcore.runtime.program import Block, ListType, Operation, TensorType, TensorValue, ValueType
+from kewcore.runtime.registry import StaticArguments, UnknownShapeError, as_scalar_or_array, lookup
+from kewcore.runtime.workload import elements, work_of
 
 _BOOL, _INT64 = 9, 7
 
@@ -49,6 +50,7 @@ def _while_loop(lowering: Lowering) -> None:
     first = lowering.values("loop_vars")
     goes_on = _inlined(graph, condition, first)
     inner = BlockBuilder.inside(graph, body)
+    _require_steady(lowering, inner, body)
     count, before = inner.fresh("round"), inner.fresh("goes_on")
     given = [inner.fresh(named.name) for named in body.inputs]
     _bind(inner, body, given, first)
@@ -60,7 +62,7 @@ def _while_loop(lowering: Lowering) -> None:
     inputs += [(name, *_onnx_type(type_)) for name, type_ in zip(given, types, strict=True)]
     inputs += [(inner.fresh("unfinished"), _BOOL, ())]
     proto = _graph(inner, inputs, [after, *results, after], [None, *types, None])
-    rounds = graph.initializer(np.asarray(max(LOOP_BUDGET // _units(body), 1), np.int64), "rounds")
+    rounds = graph.initializer(np.asarray(max(LOOP_BUDGET // _units(body, inner), 1), np.int64), "rounds")
     *names, unfinished = lowering.emit("Loop", [rounds, goes_on, *first, goes_on], len(types) + 1, body=proto)
     checked = [_checked(lowering, name, unfinished) for name in names]
     lowering.finish(*checked, rounded=True)
@@ -106,19 +108,57 @@ def _add_operations(builder: BlockBuilder, block: Block) -> None:
             raise NoLoweringError(f"its block holds {operation}: {error}") from error
 
 
-def _units(body: Block) -> int:
+def _require_steady(lowering: Lowering, inner: BlockBuilder, body: Block) -> None:
+    """Makes sure that no value grows from round to round: ONNX Runtime would take memory for it without end.
+
+    Raises:
+        NoLoweringError: A variable, or a value in the loop, has other sizes than the program says, or open ones.
+    """
+    for named, name, output in zip(body.inputs, body.outputs, lowering.operation.outputs, strict=True):
+        kinds = {named.type, inner.types[name], output.type}
+        if isinstance(named.type, TensorType) and (len(kinds) > 1 or named.type.static_shape is None):
+            raise NoLoweringError("the sizes of its variables may change from round to round")
+    context = Context(inner.opset, inner.precision)
+    for operation in filter(is_constant, body.operations):
+        evaluate(operation, context, inner.own_constants)
+    for operation in body.operations:
+        spec = lookup(operation.type, inner.opset)
+        if spec is None or spec.shape_rule is None or is_constant(operation):
+            continue
+        try:
+            shapes = spec.shape_rule(_known(operation, inner)) or ()
+        except UnknownShapeError:
+            continue
+        for output, shape in zip(operation.outputs, shapes, strict=False):
+            if isinstance(output.type, TensorType) and shape is not None and shape != output.type.shape:
+                raise NoLoweringError("the sizes in one round are not those that the program says")
+
+
+def _known(operation: Operation, graph: GraphBuilder) -> StaticArguments:
+    """Collects declared shapes, and the constants that are known."""
+    shapes, constants = {}, {}
+    for parameter, bindings in operation.arguments.items():
+        types = [graph.types.get(b) if isinstance(b, str) else b.type for b in bindings]
+        shapes[parameter] = tuple(t.shape if isinstance(t, TensorType) else None for t in types)
+        if len(bindings) == 1 and isinstance(bindings[0], TensorValue):
+            constants[parameter] = as_scalar_or_array(bindings[0].numpy())
+        elif len(bindings) == 1 and isinstance(bindings[0], str) and bindings[0] in graph.constants:
+            constants[parameter] = as_scalar_or_array(np.asarray(graph.constants[bindings[0]]))
+    return StaticArguments(shapes, constants)
+
+
+def _units(body: Block, graph: GraphBuilder) -> int:
     """Work of one round, as the reference executor counts it."""
-    return sum(_units_of(operation) for operation in body.operations if not is_constant(operation))
+    return sum(_units_of(operation, graph) for operation in body.operations if not is_constant(operation))
 
 
-def _units_of(operation: Operation) -> int:
-    sizes = []
-    for output in operation.outputs:
-        shape = output.type.static_shape if isinstance(output.type, TensorType) else ()
-        if shape is None:
-            raise NoLoweringError("the work of one round is known at run time only")
-        sizes.append(int(np.prod(shape)))
-    return units_of(sizes)
+def _units_of(operation: Operation, graph: GraphBuilder) -> int:
+    types = [graph.types.get(name) for name in operation.reads] + [output.type for output in operation.outputs]
+    shapes = [type_.static_shape if isinstance(type_, TensorType) else () for type_ in types]
+    if None in shapes:
+        raise NoLoweringError("the work of one round is known at run time only")
+    results = [output.type.shape if isinstance(output.type, TensorType) else None for output in operation.outputs]
+    return units_of([elements(shape) for shape in shapes], work_of(operation.type, _known(operation, graph), results))
 
 
 def _graph(builder: GraphBuilder, inputs: list[Any], outputs: list[str], types: list[ValueType | None]) -> Any:
