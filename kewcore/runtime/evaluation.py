@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kewcore.errors import KewError, PackageError, UnsupportedError
 from kewcore.runtime.call_checks import check_call
@@ -29,6 +30,7 @@ and 1 more for every 4,096 elements that it takes or gives and for every 2^18 mu
 written as a loop takes 20,000."""
 _ELEMENTS_A_UNIT = 4096
 _WORK_A_UNIT = 1 << 18
+_ROUNDED_AT_ONCE = 1 << 18
 
 _KERNEL_ERRORS = (ValueError, TypeError, IndexError, KeyError, ArithmeticError, MemoryError)
 """What NumPy raises on arguments that the verifier could not know to be wrong."""
@@ -205,10 +207,16 @@ def narrow(value: Any, type_: Any) -> Any:
     return value
 
 
-def round_to_fp16(array: Any) -> Any:
+def round_to_fp16(array: NDArray[Any]) -> NDArray[Any]:
     """Rounds float32 elements to the nearest that fp16 has; too large ones become infinite."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    rounded = np.empty_like(flat)
     with np.errstate(over="ignore"):
-        return array.astype(np.float16).astype(np.float32)
+        # Piece by piece: a whole copy in fp16 beside two in float32 would be the most that opening a package takes.
+        for start in range(0, flat.size, _ROUNDED_AT_ONCE):
+            piece = slice(start, start + _ROUNDED_AT_ONCE)
+            rounded[piece] = flat[piece].astype(np.float16)
+    return rounded.reshape(array.shape)
 
 
 def _argument(parameter: str, bindings: tuple[Binding, ...], spec: OpSpec, values: Values) -> Any:

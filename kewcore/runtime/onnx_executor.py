@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kewcore.errors import PackageError, UnsupportedError
 from kewcore.runtime.evaluation import Context, endless_loop, evaluate, narrow, widen
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.lowering.graph import UNFINISHED_LOOP
-from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
+from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, large_initializers, model_proto, plan
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.program import Function
 from kewcore.runtime.state import StateCell
@@ -67,8 +68,10 @@ class OnnxExecutor:
         return _Schedule(steps, planned.constants, planned.types, planned.placements)
 
     def _session(self, segment: GraphSegment, planned: Plan) -> Any:
-        model = model_proto(segment, planned.types, self.function.name).SerializeToString()
-        return session_of(model, threads=self.threads, spinning=self.spinning)
+        apart = large_initializers(segment)
+        model = model_proto(segment, planned.types, self.function.name, apart).SerializeToString()
+        segment.graph.initializers.clear()  # the session has what it needs of them
+        return session_of(model, threads=self.threads, spinning=self.spinning, weights=apart)
 
     def _run(
         self,
@@ -110,13 +113,14 @@ class _Schedule:
     placements: tuple[Placement, ...]
 
 
-def session_of(model: bytes, *, threads: int, spinning: bool) -> Any:
+def session_of(model: bytes, *, threads: int, spinning: bool, weights: Mapping[str, NDArray[Any]] | None = None) -> Any:
     """Starts an ONNX Runtime session on the CPU.
 
     Args:
         model: A serialised ONNX model.
         threads: Threads of one run.
         spinning: Whether idle threads spin.
+        weights: Constants that the model only describes.
 
     Raises:
         UnsupportedError: ONNX Runtime refuses the model.
@@ -128,6 +132,11 @@ def session_of(model: bytes, *, threads: int, spinning: bool) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    # Weights packed in advance are a second copy of them, and no faster: 13.6 ms for KewCNN with and without.
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    if weights:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _onnxruntime_errors() as error:

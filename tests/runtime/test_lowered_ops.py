@@ -8,7 +8,6 @@ import pytest
 from mlbuilder import Op, build
 
 from kewcore.runtime import load
-from kewcore.runtime.onnx_executor import OnnxExecutor
 
 pytestmark = pytest.mark.runtime
 X = ("fp32", (2, 4))
@@ -22,9 +21,7 @@ def ints(*values: Any) -> np.ndarray:
 def placed(folder: Path, kind: str, arguments: Any, x: Any, outputs: Any, opset: str) -> tuple[str, str]:
     op = Op(kind, arguments, outputs)
     package = build(folder / "p.mlpackage", [op], {"x": x, "i": ("int32", (2,))}, list(outputs), opset)
-    executor = load(package, "onnx").executor
-    assert isinstance(executor, OnnxExecutor)
-    (placement,) = executor.placements()
+    (placement,) = load(package, "onnx").placements
     return placement.executor, placement.reason
 
 

@@ -74,6 +74,7 @@ class GraphBuilder:
         precision: Whether fp16-typed values are rounded.
         types: Types of the program's values by name.
         constants: Values known before anything runs, fp16 widened.
+        halves: Names of float32 initializers whose elements are exact in fp16.
         static_shapes: Shapes of tensors of the graph, where all sizes are known.
         lists: What is known of lists, by the name of the tensor that holds one; None where lists must not be lowered.
     """
@@ -84,7 +85,8 @@ class GraphBuilder:
     constants: Mapping[str, Any]
     lists: dict[str, ListFacts] | None = None
     nodes: list[Any] = field(default_factory=list)
-    initializers: dict[str, Any] = field(default_factory=dict)
+    initializers: dict[str, Array] = field(default_factory=dict)
+    halves: set[str] = field(default_factory=set)
     inputs: dict[str, TensorType] = field(default_factory=dict)
     static_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     _raw: dict[str, str] = field(default_factory=dict)
@@ -105,13 +107,12 @@ class GraphBuilder:
         return names
 
     def initializer(self, array: Array, stem: str, *, half: bool = False) -> str:
-        """Adds a constant tensor; `half` stores it in fp16, which must be exact, and widens it in the graph."""
-        from onnx import numpy_helper
-
+        """Adds a constant tensor; `half` says that a file may store it in fp16, since that is exact."""
         name = self.fresh(stem)
-        stored = array.astype(np.float16) if half else array
-        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(stored).reshape(array.shape), name)
-        return self.emit("Cast", [name], stem, to=_FLOAT)[0] if half else name
+        self.initializers[name] = np.ascontiguousarray(array).reshape(array.shape)
+        if half:
+            self.halves.add(name)
+        return name
 
     def bind(self, output: NamedType, name: str, *, rounded: bool) -> None:
         """Says which tensor of the graph is a value of the program, and whether it is as exact as its type."""

@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kewcore.runtime.evaluation import Context, evaluate, is_constant
 from kewcore.runtime.executor import Placement, Precision, Values
 from kewcore.runtime.lowering.graph import IR_VERSION, ONNX_OPSET, GraphBuilder, Lowering, NoLoweringError, element_type
 from kewcore.runtime.lowering.registry import lower
 from kewcore.runtime.lowering.strips import cut_into_strips
 from kewcore.runtime.program import Function, Operation, TensorType
-from kewcore.runtime.registry import lookup
+from kewcore.runtime.registry import Array, lookup
 
 _NEVER_FOLDED = ("random_", "read_state", "coreml_update_state")
 _FOLDED_ELEMENTS = 1 << 20
 """Operations on constants are computed ahead of time up to results of this size."""
+_FLOAT = 1
+_LARGE_BYTES = 1 << 16
+"""Constants from this size on are not copied into the model that a session reads."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +129,23 @@ def _plan(function: Function, precision: Precision, *, keep_all: bool, lists: bo
     return Plan(function, dict(remaining), segments, types)
 
 
-def model_proto(segment: GraphSegment, types: Mapping[str, Any], name: str) -> Any:
-    """Makes the ONNX model of a segment; its inputs and outputs carry the program's names."""
+def large_initializers(segment: GraphSegment) -> dict[str, Array]:
+    """Returns the constants of a segment's graph that are worth handing to a session as they lie in memory."""
+    return {name: array for name, array in segment.graph.initializers.items() if array.nbytes >= _LARGE_BYTES}
+
+
+def model_proto(
+    segment: GraphSegment, types: Mapping[str, Any], name: str, apart: Mapping[str, Array] | None = None
+) -> Any:
+    """Makes the ONNX model of a segment; its inputs and outputs carry the program's names.
+
+    Args:
+        segment: The segment.
+        types: Types of the program's values by name.
+        name: Name of the graph.
+        apart: Constants of the graph that are described only, since a session gets them by another way. None makes a
+            model for a file: complete, and with constants in fp16 where that is exact.
+    """
     from onnx import helper
 
     graph = segment.graph
@@ -135,18 +155,43 @@ def model_proto(segment: GraphSegment, types: Mapping[str, Any], name: str) -> A
         helper.make_node("Identity", [tensor], [f"{output}__out"], name=f"{output}.output")
         for tensor, output in zip(tensors, segment.outputs, strict=True)
     ]
+    halves = sorted(graph.halves & set(graph.initializers)) if apart is None else []
+    casts = [helper.make_node("Cast", [f"{key}__half"], [key], name=f"{key}.Cast", to=_FLOAT) for key in halves]
     return helper.make_model(
         helper.make_graph(
-            [*nodes, *outputs],
+            [*casts, *nodes, *outputs],
             name,
             [_value_info(name, graph.inputs[name], name) for name in segment.inputs],
             [_value_info(f"{name}__out", types[name], name) for name in segment.outputs],
-            list(graph.initializers.values()),
+            [_tensor(key, array, apart, half=key in halves) for key, array in graph.initializers.items()],
         ),
         producer_name="kewcore",
         opset_imports=[helper.make_opsetid("", ONNX_OPSET)],
         ir_version=IR_VERSION,
     )
+
+
+def _tensor(name: str, array: Array, apart: Mapping[str, Array] | None, *, half: bool) -> Any:
+    from onnx import numpy_helper
+
+    if apart is not None and name in apart:
+        return _described(name, array)
+    return (
+        numpy_helper.from_array(array.astype(np.float16), f"{name}__half")
+        if half
+        else numpy_helper.from_array(array, name)
+    )
+
+
+def _described(name: str, array: Array) -> Any:
+    """Describes a constant whose elements lie elsewhere."""
+    from onnx import TensorProto, helper
+
+    tensor = TensorProto(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "memory"), ("offset", "0"), ("length", str(array.nbytes))):
+        tensor.external_data.add(key=key, value=value)
+    return tensor
 
 
 def _value_info(tensor: str, type_: TensorType, name: str) -> Any:

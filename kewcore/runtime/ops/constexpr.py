@@ -39,7 +39,10 @@ def constexpr_affine_dequantize(*, quantized_data: Array, zero_point: Array, sca
     shape = [1] * quantized_data.ndim
     shape[int(axis)] = -1
     offset, factor = (np.reshape(v, shape) if np.ndim(v) else v for v in (zero_point, scale))
-    return np.asarray((quantized_data.astype(np.float32) - np.float32(offset)) * np.float32(factor))
+    expanded = quantized_data.astype(np.float32)
+    expanded -= np.float32(offset)  # in place: weights are what takes memory
+    expanded *= np.float32(factor)
+    return expanded
 
 
 def _palette_shape(arguments: StaticArguments) -> Shapes:
