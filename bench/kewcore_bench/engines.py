@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.runtime.loading import ExecutorChoice
+from kewcore_bench import peers
 
-EngineKind = Literal["tensorflow", "package"]
+EngineKind = Literal["tensorflow", "package", "onnxruntime", "openvino"]
 Predict: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -19,8 +20,9 @@ class EngineSpec:
     """One engine: what runs which model.
 
     Attributes:
-        kind: `tensorflow` for a run's Keras model, `package` for an `.mlpackage` in kewcore's runtime.
-        path: The run's folder, or the package.
+        kind: `tensorflow` for a run's Keras model, `package` for an `.mlpackage` in kewcore's runtime; `onnxruntime`
+            and `openvino` for an ONNX file of another converter in these.
+        path: The run's folder, the package, or the ONNX file.
         executor: Of a package: `auto`, `reference` or `onnx`; ignored for TensorFlow.
         threads: Threads that the engine may compute with.
     """
@@ -56,6 +58,10 @@ def import_libraries(spec: EngineSpec) -> None:
         tf = import_tensorflow()
         tf.config.threading.set_intra_op_parallelism_threads(spec.threads)
         tf.config.threading.set_inter_op_parallelism_threads(spec.threads)
+    elif spec.kind == "openvino":
+        peers.import_openvino()
+    elif spec.kind == "onnxruntime":
+        import onnxruntime
     elif spec.executor != "reference":
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -69,7 +75,9 @@ def load_engine(spec: EngineSpec) -> Engine:
         PackageError: The package cannot be loaded.
         UnsupportedError: The executor cannot run the package.
     """
-    return _tensorflow(spec) if spec.kind == "tensorflow" else _package(spec)
+    if spec.kind == "tensorflow":
+        return _tensorflow(spec)
+    return _package(spec) if spec.kind == "package" else _peer(spec)
 
 
 def _tensorflow(spec: EngineSpec) -> Engine:
@@ -112,6 +120,12 @@ def _package(spec: EngineSpec) -> Engine:
         predict=predict,
         predict_one=lambda pixels: model.predict({name: pixels[0]}),
     )
+
+
+def _peer(spec: EngineSpec) -> Engine:
+    load = peers.load_openvino if spec.kind == "openvino" else peers.load_onnxruntime
+    label, predict = load(spec.path, spec.threads)
+    return Engine(label, (), predict, predict)
 
 
 def _package_label(executor: str) -> str:

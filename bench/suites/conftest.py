@@ -27,7 +27,12 @@ def write_run(folder: Path) -> None:
     model = keras.Model(image, layers.Dense(len(CLASS_NAMES), activation="softmax")(value))
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
-    data = {"classes": list(CLASS_NAMES), "height": SIDE, "width": SIDE, "resize": "centre-crop"}
+    write_facts(folder, SIDE)
+
+
+def write_facts(folder: Path, side: int) -> None:
+    """Writes run.json for a network that takes images of `side` pixels."""
+    data = {"classes": list(CLASS_NAMES), "height": side, "width": side, "resize": "centre-crop"}
     facts = {
         "recipe": "suite",
         "title": "Suite",
@@ -41,16 +46,36 @@ def write_run(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def kewcnn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+    """KewCNN itself at 500×500, untrained: its run, and packages by mode."""
+    import keras
+
+    from kewcore.models.networks import find_network
+
+    root = tmp_path_factory.mktemp("kewcnn")
+    keras.utils.set_random_seed(0)
+    model = find_network("kewcnn").build(500, 500, len(CLASS_NAMES))
+    (root / "run").mkdir()
+    model.save(root / "run" / "model.keras")
+    write_facts(root / "run", 500)
+    return root / "run", _exported(root, "fp16,int8,palette-4")
+
+
+@pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Packages by mode."""
+    root = tmp_path_factory.mktemp("suite")
+    write_run(root / "run")
+    return _exported(root, "fp16,int8")
+
+
+def _exported(root: Path, modes: str) -> dict[str, Path]:
     from kewcore_export.export import export_run
     from kewcore_export.modes import parse_modes
 
-    root = tmp_path_factory.mktemp("suite")
-    write_run(root / "run")
     with warnings.catch_warnings():
         # coremltools leaves the removal of its temporary folders to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
-        exported = export_run(root / "run", parse_modes(["fp16,int8"]), root / "packages")
+        exported = export_run(root / "run", parse_modes([modes]), root / "packages")
         gc.collect()
     return {one.sidecar.mode: one.path for one in exported}
