@@ -16,6 +16,8 @@ MESSAGE_LIMIT = 4_000_000
 """Protobuf messages in a specification; an operation takes 20 to 40."""
 OPERATION_LIMIT = 200_000
 """Operations in a specification, those of all functions and blocks together."""
+RANK_LIMIT = 32
+"""Axes of a tensor; NumPy before 2 takes no more, Core ML takes 5."""
 MEMORY_LIMIT_BYTES = 16 << 30
 """Weights once expanded, and the values that are alive at the same time; each of the two. Counts float32 for fp16."""
 WORK_LIMIT = 10**13

@@ -13,6 +13,7 @@ from typing import Any
 
 from kewcore.errors import KewError, PackageError
 from kewcore.runtime.costs import Cost, cost_problems
+from kewcore.runtime.limits import RANK_LIMIT
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.package import Interface, Package
 from kewcore.runtime.program import (
@@ -237,6 +238,9 @@ def _remember_constant(operation: Operation, scope: _Scope) -> Iterator[str]:
 
 
 def _type_problems(type_: ValueType) -> Iterator[str]:
+    if isinstance(type_, TensorType) and len(type_.shape or ()) > RANK_LIMIT:
+        yield f"a tensor may have rank {RANK_LIMIT}, got {len(type_.shape or ())}"
+        return
     if isinstance(type_, TensorType) and (shape := type_.static_shape) is not None:
         size_bytes = element_count(shape) * type_.dtype.numpy.itemsize
         if size_bytes > TENSOR_LIMIT_BYTES:

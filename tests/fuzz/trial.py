@@ -129,7 +129,7 @@ def _inputs(model: Model) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     for feature in model.inputs:
         shape = feature.shape
-        if min(shape, default=0) < 0 or float(np.prod(np.array(shape, np.float64))) > INPUT_ELEMENTS:
+        if len(shape) > 32 or min(shape, default=0) < 0 or float(np.prod(np.array(shape, np.float64))) > INPUT_ELEMENTS:
             continue
         if feature.kind is FeatureKind.IMAGE:
             grey = (feature.colour_space or "").startswith("GRAYSCALE")

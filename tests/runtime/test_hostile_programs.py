@@ -241,3 +241,36 @@ def test_an_image_of_absurd_size(tmp_path: Path) -> None:
     model = load(write_package(tmp_path / "p.mlpackage", message), "reference")
     with pytest.raises(KewError, match="takes images of 1099511627776x1099511627776"):
         model.predict({"x": np.zeros((2, 2, 3), np.uint8)})
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_loop_pays_for_the_long_list_that_it_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: Any
+) -> None:
+    """A list of 4,000,000 numbers, written to 100 times, is 400,000,000 elements copied."""
+    monkeypatch.setattr("kewcore.runtime.evaluation.LOOP_BUDGET", 5000)
+    monkeypatch.setattr("kewcore.runtime.lowering.ops.control_flow.LOOP_BUDGET", 5000)
+    made = {
+        "elem_shape": (np.int32(1),),
+        "init_length": np.int32(4_000_000),
+        "dynamic_length": False,
+        "dtype": "'fp32'",
+    }
+    long = ("list fp32", (1,))
+    below = Op("less", {"x": "c", "y": np.int32(100)}, {"go": (BOOL, ())})
+    body = [
+        Op("list_write", {"ls": "v", "index": "i", "value": np.ones(1, np.float32)}, {"w": long}),
+        Op("add", {"x": "i", "y": np.int32(1)}, {"n": (I32, ())}),
+    ]
+    blocks = (
+        Body({"c": (I32, ()), "d": long}, [below], ["go"]),
+        Body({"i": (I32, ()), "v": long}, body, ["n", "w"]),
+    )
+    ops = [
+        Op("make_list", made, {"ls": long}),
+        Op("while_loop", {"loop_vars": (np.int32(0), "ls")}, {"count": (I32, ()), "full": long}, blocks=blocks),
+        Op("list_read", {"ls": "full", "index": np.int32(0)}, {"y": (F32, (1,))}),
+    ]
+    model = load(build(tmp_path / "p.mlpackage", ops, TINY, ["y"]), executor)
+    with pytest.raises(PackageError, match="the loops of this prediction do more than"):
+        model.predict({"x": np.ones(2, np.float32)})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlbuilder import Body, Op, build
+from mlbuilder import Body, Op, build, model_message, write_package
 
 from kewcore.errors import PackageError
 from kewcore.runtime import load
@@ -93,3 +93,29 @@ def test_a_label_is_a_text_to_whatever_reads_it(tmp_path: Path) -> None:
     package = build(tmp_path / "p.mlpackage", ops, X, ["y"])
     with pytest.raises(PackageError):
         load(package, "reference").predict({"x": np.zeros(2, np.float32)})
+
+
+def test_a_list_does_not_pass_for_a_tensor(tmp_path: Path) -> None:
+    ops = [Op("concat", {"values": ("x", "x"), "axis": ["a", "b"]}, {"y": (F32, (4,))})]
+    message = model_message(ops, X, ["y"])
+    operation = message.mlProgram.functions["main"].block_specializations["CoreML8"].operations[0]
+    operation.inputs["axis"].arguments[0].value.type.tensorType.dataType = 23
+    with pytest.raises(PackageError, match=re.escape("a list is given where the type is tensor<int32, []>")):
+        load(write_package(tmp_path / "p.mlpackage", message))
+
+
+def test_a_tensor_of_more_axes_than_numpy_takes(tmp_path: Path) -> None:
+    ops = [Op("relu", {"x": "x"}, {"y": (F32, (1,) * 300)})]
+    with pytest.raises(PackageError, match="a tensor may have rank 32, got 300"):
+        load(build(tmp_path / "p.mlpackage", ops, {"x": (F32, (1,) * 300)}, ["y"]))
+
+
+def test_an_element_type_that_onnx_has_not_falls_back(tmp_path: Path) -> None:
+    ops = [Op("identity", {"x": "x"}, {"y": (F32, (2,))})]
+    message = model_message(ops, X, ["y"])
+    function = message.mlProgram.functions["main"]
+    operation = function.block_specializations["CoreML8"].operations[0]
+    for named in (function.inputs[0], operation.outputs[0]):
+        named.type.tensorType.dataType = 40  # FLOAT8E4M3FN
+    model = load(write_package(tmp_path / "p.mlpackage", message), "onnx")
+    assert [placement.executor for placement in model.placements] == ["reference"]

@@ -211,6 +211,9 @@ def _try(operation: Operation, builder: GraphBuilder) -> str | None:
     restore = builder.snapshot()
     try:
         lower(Lowering(operation, spec, builder))
+        for output in operation.outputs:  # each may become an output of the graph
+            if isinstance(output.type, TensorType):
+                element_type(output.type.dtype)
     except NoLoweringError as error:
         restore()
         return str(error)

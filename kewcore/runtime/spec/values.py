@@ -113,6 +113,9 @@ def value_from(message: Any, find_weights: FindWeights) -> Value:
         if not isinstance(type_, TensorType):
             raise PackageError(f"a tensor is given where the type is {type_}")
         return TensorValue(type_, _immediate(immediate.tensor, type_))
+    wanted = {"dictionary": DictionaryType, "list": ListType, "tuple": TupleType}.get(kind or "")
+    if wanted is not None and not isinstance(type_, wanted):
+        raise PackageError(f"a {kind} is given where the type is {type_}")
     if kind == "dictionary":
         pairs = immediate.dictionary.values
         items = tuple(value_from(part, find_weights) for pair in pairs for part in (pair.key, pair.value))

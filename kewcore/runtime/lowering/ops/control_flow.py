@@ -158,7 +158,10 @@ def _units_of(operation: Operation, graph: GraphBuilder) -> int:
     if None in shapes:
         raise NoLoweringError("the work of one round is known at run time only")
     results = [output.type.shape if isinstance(output.type, TensorType) else None for output in operation.outputs]
-    return units_of([elements(shape) for shape in shapes], work_of(operation.type, _known(operation, graph), results))
+    sizes = [elements(shape) for shape in shapes]
+    if operation.type.startswith("list_"):  # ONNX copies a list to change it; which one is not looked for
+        sizes.append(max((f.length * elements(f.element_shape) for f in (graph.lists or {}).values()), default=0))
+    return units_of(sizes, work_of(operation.type, _known(operation, graph), results))
 
 
 def _graph(builder: GraphBuilder, inputs: list[Any], outputs: list[str], types: list[ValueType | None]) -> Any:
