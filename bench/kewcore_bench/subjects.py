@@ -30,12 +30,14 @@ class Subject:
         path: Run folder, package or ONNX file.
         kind: `run`, `package` or `onnx`.
         source: The images that it takes.
+        function_name: Which function of a package; None is its default one.
     """
 
     name: str
     path: Path
     kind: str
     source: ImageSource
+    function_name: str | None = None
 
 
 def find_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
@@ -51,26 +53,33 @@ def find_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
     return tuple(found)
 
 
-def find_subject(path: Path) -> Subject:
+def find_subject(path: Path, function_name: str | None = None) -> Subject:
     """Finds out what lies at a path, and what images it takes.
 
     A package that kewcore did not export has no sidecar: then the package itself says what it takes. Where nothing
     says how photographs are brought to that size, a warning says what was taken.
 
+    Args:
+        path: What to look at.
+        function_name: Which function, where a package has several.
+
     Raises:
-        UsageError: There is nothing, or what is neither a run, a package nor an ONNX file.
+        UsageError: There is nothing, or what is neither a run, a package nor an ONNX file; or it has no such function.
         RunError: The run is damaged.
         PackageError: The package or its sidecar is damaged; the ONNX file does not name its classes.
         UnsupportedError: The package or the ONNX file does not classify greyscale images.
     """
+    if function_name is not None and path.suffix != PACKAGE_SUFFIX:
+        raise UsageError(f"'{path}' has no function '{function_name}': only packages have functions")
     if path.suffix == ".onnx":
         return Subject(path.stem, path, "onnx", _own_source(path, OnnxClassifier(path)))
     if path.suffix == PACKAGE_SUFFIX:
         finish_interrupted(path.parent)
         # The reference executor starts nothing: it is asked what the package takes, not to run it.
         bare = not sidecar_path(path).exists()
-        source = _own_source(path, PackageClassifier(path, "reference")) if bare else _recorded_source(path)
-        return Subject(path.stem, path, "package", source)
+        asked = PackageClassifier(path, "reference", function_name=function_name) if bare else None
+        source = _recorded_source(path) if asked is None else _own_source(path, asked)
+        return Subject(path.stem, path, "package", source, function_name)
     if (path / "run.json").is_file():
         facts = run_facts(path)
         return Subject(f"{facts.recipe}-{facts.variant}", path, "run", facts.source)
@@ -92,7 +101,9 @@ def load_classifier(subject: Subject, executor: ExecutorChoice = "auto") -> Clas
         from kewcore.models.reference import KerasClassifier
 
         return KerasClassifier(subject.path)
-    return OnnxClassifier(subject.path) if subject.kind == "onnx" else PackageClassifier(subject.path, executor)
+    if subject.kind == "onnx":
+        return OnnxClassifier(subject.path)
+    return PackageClassifier(subject.path, executor, function_name=subject.function_name)
 
 
 def _recorded_source(package: Path) -> ImageSource:

@@ -19,7 +19,7 @@ def inspect(
     ops: Annotated[bool, typer.Option("--ops", help="Every operation, and which executor takes it.")] = False,
     weights: Annotated[bool, typer.Option("--weights", help="Every weight, and how it is stored.")] = False,
     function: Annotated[
-        str | None, typer.Option("--function", metavar="NAME", help="Which function.", show_default="the default one")
+        str | None, typer.Option("--function", metavar="NAME", help="Which function of a package that has several.")
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,

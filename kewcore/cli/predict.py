@@ -41,6 +41,9 @@ def predict(
             show_default="the newest package; where there is none, the newest run",
         ),
     ] = None,
+    function: Annotated[
+        str | None, typer.Option("--function", metavar="NAME", help="Which function of a package that has several.")
+    ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many labels an image.")] = 1,
     executor: Executor = ExecutorName.AUTO,
     skip_bad: SkipBad = False,
@@ -64,7 +67,7 @@ def predict(
     chosen = model or _newest_model()
     if model is None:
         say(f"predicting with {chosen}")
-    subject = find_subject(chosen)
+    subject = find_subject(chosen, function)
     classifier = load_classifier(subject, executor.value)
     top = min(top, len(classifier.class_names))
     predictions, skipped = _predictions(paths, classifier, subject.source.data, top, skip_bad=skip_bad)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from bench_bed import CLASS_NAMES, Bed
 
+from kewcore.runtime.spec.messages import model_class
+
 pytestmark = [pytest.mark.cli, pytest.mark.parity]
 KEWCORE = Path(sys.executable).with_name("kewcore")
 
@@ -123,3 +125,33 @@ def test_a_package_of_someone_else_needs_no_sidecar(folder: Path, bed: Bed) -> N
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == known.stdout
+
+
+def test_a_function_is_chosen_by_its_name(folder: Path, bed: Bed) -> None:
+    package = shutil.copytree(bed.packages[0], folder / "two.mlpackage")
+    file = package / "Data/com.apple.CoreML/model.mlmodel"
+    model = model_class().FromString(file.read_bytes())
+    reversed_ = model.mlProgram.functions["reversed"]
+    reversed_.CopyFrom(model.mlProgram.functions["main"])
+    operations = reversed_.block_specializations[reversed_.opset].operations
+    (classify,) = (operation for operation in operations if operation.type == "classify")
+    labels = classify.inputs["classes"].arguments[0].value.immediateValue.list.values
+    for label, name in zip(labels, reversed(CLASS_NAMES), strict=True):
+        label.immediateValue.tensor.strings.values[:] = [name]
+    for name in ("main", "reversed"):
+        described = model.description.functions.add(name=name, predictedFeatureName="classLabel")
+        described.input.extend(model.description.input)
+        described.output.extend(model.description.output)
+    file.write_bytes(model.SerializeToString())
+    image, chosen = f"data/test/{CLASS_NAMES[0]}/0.png", ("--csv", "--top", "3", "--model", "two.mlpackage")
+    default, other = predict(folder, *chosen, image), predict(folder, *chosen, "--function", "reversed", image)
+    assert (default.returncode, other.returncode) == (0, 0), default.stderr + other.stderr
+    swapped = dict(zip(CLASS_NAMES, reversed(CLASS_NAMES), strict=True))
+    assert [swapped[one["label"]] for one in rows(default.stdout)] == [one["label"] for one in rows(other.stdout)]
+    assert [one["probability"] for one in rows(default.stdout)] == [one["probability"] for one in rows(other.stdout)]
+    unknown = predict(folder, *chosen, "--function", "third", image)
+    assert unknown.returncode == 2
+    assert "has no function 'third'; functions: main, reversed" in unknown.stderr
+    run = predict(folder, "--model", "runs/tiny/original", "--function", "third", image)
+    assert run.returncode == 2
+    assert "has no function 'third': only packages have functions" in run.stderr
