@@ -23,5 +23,3 @@ MEMORY_LIMIT_BYTES = 16 << 30
 WORK_LIMIT = 10**13
 """Multiply-adds, or elements moved, of one prediction outside loops. Minutes on two cores; an image generator's step
 takes 4e11, a language model of 7e9 weights that reads 1,000 tokens 7e12."""
-FOLDED_LIMIT_ELEMENTS = 1 << 26
-"""Elements of all values together that are computed from constants ahead of time."""
