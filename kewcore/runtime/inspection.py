@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,7 @@ def weight_reports(function: Function) -> tuple[WeightReport, ...]:
         if isinstance(binding, str)
     }
     return tuple(
-        _report(operation, made)
+        _report(operation, made, inner)
         for operation in function.body.operations
         if is_constant(operation) and operation.outputs[-1].name not in inner and _is_weight(operation)
     )
@@ -99,7 +100,7 @@ def _is_weight(operation: Operation) -> bool:
     return isinstance(value, TensorValue) and isinstance(value.storage, BlobStorage)
 
 
-def _report(operation: Operation, made: Mapping[str, Operation]) -> WeightReport:
+def _report(operation: Operation, made: Mapping[str, Operation], inner: AbstractSet[str]) -> WeightReport:
     type_ = operation.outputs[-1].type
     shape = type_.static_shape or () if isinstance(type_, TensorType) else ()
     count = element_count(shape)
@@ -110,7 +111,7 @@ def _report(operation: Operation, made: Mapping[str, Operation]) -> WeightReport
         name=operation.outputs[-1].name,
         shape=shape,
         dtype=type_.dtype.value if isinstance(type_, TensorType) else str(type_),
-        form=" + ".join(filter(None, (_form(step, made) for step in reversed(chain)))),
+        form=" + ".join(filter(None, (_form(step, made, inner) for step in reversed(chain)))),
         stored_bytes=stored,
         float32_bytes=4 * count,
         bits_per_weight=8 * stored / max(count, 1),
@@ -142,11 +143,11 @@ def _tensors(operation: Operation) -> Iterator[TensorValue]:
                 yield binding
 
 
-def _form(operation: Operation, made: Mapping[str, Operation]) -> str:
+def _form(operation: Operation, made: Mapping[str, Operation], inner: AbstractSet[str]) -> str:
     """Describes one step; constants that only feed another step say nothing of themselves."""
     kind, arguments = operation.type, {k: _type(v[0], made) for k, v in operation.arguments.items()}
     if kind == "const":
-        return _dtype(_type(operation.outputs[0].name, made)) if _alone(operation, made) else ""
+        return _dtype(_type(operation.outputs[0].name, made)) if operation.outputs[0].name not in inner else ""
     if kind == "constexpr_cast":
         return "fp16, widened"
     if kind == "constexpr_affine_dequantize":
@@ -159,14 +160,6 @@ def _form(operation: Operation, made: Mapping[str, Operation]) -> str:
     if kind in {"constexpr_lut_to_dense", "constexpr_lut_to_sparse"}:
         return _palette(arguments["lut"])
     return "sparse" if kind == "constexpr_sparse_to_dense" else kind
-
-
-def _alone(operation: Operation, made: Mapping[str, Operation]) -> bool:
-    """Whether no constexpr operation reads a constant."""
-    name = operation.outputs[0].name
-    return not any(
-        name in bindings for step in made.values() if step.type != "const" for bindings in step.arguments.values()
-    )
 
 
 def _type(binding: Binding, made: Mapping[str, Operation]) -> TensorType | None:

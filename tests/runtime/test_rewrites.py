@@ -75,3 +75,16 @@ def test_the_function_that_was_handed_over_is_not_changed(tmp_path: Path) -> Non
     pool_before_activation(function)
     assert function.body.operations is before
     assert [operation.type for operation in before] == ["cast", "relu", "max_pool"]
+
+
+def test_an_activation_goes_behind_a_row_of_pools(tmp_path: Path) -> None:
+    steps = {**POOL, "kernel_sizes": np.ones(2, np.int32), "strides": np.ones(2, np.int32)}
+    ops = [
+        Op("relu", {"x": "x"}, {"a": ("fp32", SHAPE)}),
+        *(Op("max_pool", {"x": source, **steps}, {name: ("fp32", SHAPE)}) for source, name in ("ab", "bc", "cy")),
+    ]
+    path = build(tmp_path / "p.mlpackage", ops, {"x": ("fp32", SHAPE)}, ["y"])
+    function = pool_before_activation(read_package(path).program.functions["main"])
+    assert [operation.type for operation in function.body.operations] == ["max_pool"] * 3 + ["relu"]
+    x = np.random.default_rng(1).standard_normal(SHAPE).astype(np.float32)
+    assert np.array_equal(load(path, "onnx").predict({"x": x})["y"], np.maximum(x, 0))

@@ -161,12 +161,15 @@ class GraphBuilder:
     def snapshot(self) -> Callable[[], None]:
         """Returns a function that takes back everything that was added since."""
         nodes = len(self.nodes)
-        initializers, inputs = dict(self.initializers), dict(self.inputs)
-        raw, settled = dict(self._raw), dict(self._settled)
+        tables: list[tuple[dict[str, Any], int]] = [
+            (table, len(table)) for table in (self.initializers, self.inputs, self._raw, self._settled)
+        ]
 
         def restore() -> None:
             del self.nodes[nodes:]
-            self.initializers, self.inputs, self._raw, self._settled = initializers, inputs, raw, settled
+            for table, length in tables:  # nothing in them is ever replaced, so what is new is what came last
+                while len(table) > length:
+                    table.popitem()
 
         return restore
 

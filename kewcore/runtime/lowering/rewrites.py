@@ -4,6 +4,7 @@ Max-pooling picks an element, and an increasing function keeps the order of elem
 come behind the pool, where it has a fraction of the elements to work on. Rounding to fp16 is such a function too.
 """
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -15,59 +16,46 @@ _INCREASING_IF_ALPHA_IS_NOT_NEGATIVE = frozenset({"leaky_relu", "elu", "threshol
 
 def pool_before_activation(function: Function) -> Function:
     """Swaps every increasing activation with the max-pool that alone reads it."""
-    while (swapped := _swap_first(function)) is not None:
-        function = swapped
-    return function
-
-
-def _swap_first(function: Function) -> Function | None:
-    """Swaps the first pair that may be; None if there is none left."""
-    operations = list(function.body.operations)
     constants = {
         operation.outputs[0].name: operation.arguments["val"][0]
-        for operation in operations
+        for operation in function.body.operations
         if operation.type == "const"
     }
-    uses = _use_counts(function)
-    makers = {output.name: i for i, operation in enumerate(operations) for output in operation.outputs}
-    for position, pool in enumerate(operations):
-        (source,) = pool.inputs.get("x", (None,)) if pool.type == "max_pool" else (None,)
-        index = makers.get(source) if isinstance(source, str) else None
-        if index is None or uses[source] != 1 or "x" not in operations[index].inputs:
-            continue
-        if not _is_increasing(operations[index], constants):
-            continue
-        activation = operations[index]
-        first = replace(
-            pool,
-            inputs={**pool.inputs, "x": activation.inputs["x"]},
-            outputs=(NamedType(f"{pool.outputs[0].name}__before_{activation.type}", pool.outputs[0].type),),
-        )
-        second = replace(activation, inputs={**activation.inputs, "x": (first.outputs[0].name,)}, outputs=pool.outputs)
-        # Both go where the pool stood: whatever its arguments refer to is defined there.
-        operations[index] = _NOTHING
-        operations[position] = second
-        operations.insert(position, first)
-        kept = tuple(operation for operation in operations if operation is not _NOTHING)
-        return replace(function, body=replace(function.body, operations=kept))
-    return None
+    readers = Counter(name for operation in function.body.operations for name in operation.reads)
+    readers.update(function.body.outputs)
+    kept: list[Operation | None] = []
+    makers: dict[str, int] = {}
+    for operation in function.body.operations:
+        index = _activation_before(operation, kept, makers, readers)
+        activation = None if index is None else kept[index]
+        if index is None or activation is None or not _is_increasing(activation, constants):
+            kept.append(operation)
+        else:
+            # Both go where the pool stands: whatever its arguments refer to is defined there.
+            kept[index] = None
+            kept.extend(_swapped(activation, operation))
+        makers.update({output.name: len(kept) - 1 for output in operation.outputs})
+    operations = tuple(operation for operation in kept if operation is not None)
+    return replace(function, body=replace(function.body, operations=operations))
 
 
-_NOTHING = Operation("", "", {}, {}, ())
+def _activation_before(
+    pool: Operation, kept: list[Operation | None], makers: dict[str, int], readers: Counter[str]
+) -> int | None:
+    """Finds where the operation stands that a max-pool alone reads; None if there is none, or if it is no max-pool."""
+    (source,) = pool.inputs.get("x", (None,)) if pool.type == "max_pool" else (None,)
+    if not isinstance(source, str) or readers[source] != 1 or source not in makers:
+        return None
+    maker = kept[makers[source]]
+    return makers[source] if maker is not None and "x" in maker.inputs else None
 
 
-def _use_counts(function: Function) -> dict[Any, int]:
-    counts: dict[Any, int] = {}
-    names = [
-        binding
-        for operation in function.body.walk()
-        for bindings in operation.arguments.values()
-        for binding in bindings
-        if isinstance(binding, str)
-    ]
-    for name in [*names, *function.body.outputs]:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
+def _swapped(activation: Operation, pool: Operation) -> tuple[Operation, Operation]:
+    """Returns the pool on what the activation took, and the activation on that."""
+    between = NamedType(f"{pool.outputs[0].name}__before_{activation.type}", pool.outputs[0].type)
+    first = replace(pool, inputs={**pool.inputs, "x": activation.inputs["x"]}, outputs=(between,))
+    second = replace(activation, inputs={**activation.inputs, "x": (between.name,)}, outputs=pool.outputs)
+    return first, second
 
 
 def _is_increasing(operation: Operation, constants: dict[str, Binding]) -> bool:
