@@ -42,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     def counted(proxy: Any, data: Any, state: Any = None) -> Any:
         global _predictions
+        if proxy.path.suffix == ".mlmodel":  # a test that names the other backend in its body
+            pytest.skip(NEURAL_NETWORK)
         _predictions += 1
         return original(proxy, data, state)
 
