@@ -77,10 +77,10 @@ def op_counts(model: Model) -> tuple[OpCount, ...]:
 
 def weight_reports(function: Function) -> tuple[WeightReport, ...]:
     """Describes every weight: constants in a weights file and compressed ones, in order of the program."""
-    made = {named.name: o for o in function.body.operations if is_constant(o) for named in o.outputs}
+    made = {named.name: o for o in function.body.walk() if is_constant(o) for named in o.outputs}
     inner = {
         binding
-        for operation in function.body.operations
+        for operation in function.body.walk()
         if operation.type.startswith("constexpr_")
         for bindings in operation.arguments.values()
         for binding in bindings
@@ -88,7 +88,7 @@ def weight_reports(function: Function) -> tuple[WeightReport, ...]:
     }
     return tuple(
         _report(operation, made, inner)
-        for operation in function.body.operations
+        for operation in function.body.walk()
         if is_constant(operation) and operation.outputs[-1].name not in inner and _is_weight(operation)
     )
 

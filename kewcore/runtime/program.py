@@ -243,6 +243,12 @@ class Operation:
         own = {b for bindings in self.arguments.values() for b in bindings if isinstance(b, str)}
         return frozenset(own.union(*(block.reads for block in self.blocks)))
 
+    @property
+    def with_nested(self) -> tuple["Operation", ...]:
+        """The operation, and those of its blocks, constants left out."""
+        inner = (operation for block in self.blocks for operation in block.walk() if operation.type != "const")
+        return (self, *inner)
+
     def __str__(self) -> str:
         return f"op '{self.name}' ({self.type})"
 

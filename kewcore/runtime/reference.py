@@ -49,7 +49,8 @@ class ReferenceExecutor:
 
     def placements(self) -> tuple[Placement, ...]:
         """Every operation but constants is its own."""
-        return tuple(Placement(operation, "reference") for operation in self.function.body.walk_computed())
+        outer = self.function.body.walk_computed()
+        return tuple(Placement(operation, "reference") for one in outer for operation in one.with_nested)
 
     def _start(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
         types = {named.name: named.type for named in self.function.inputs}

@@ -10,6 +10,7 @@ from PIL import Image
 
 from kewcore.errors import PackageError
 from kewcore.runtime import Model, load
+from kewcore.runtime.inspection import op_counts, weight_reports
 from kewcore.runtime.package import FeatureKind
 
 pytestmark = pytest.mark.runtime
@@ -132,3 +133,15 @@ def test_a_detector_finds_the_same_faces_in_both_executors(third_party: Path) ->
     everything = fast.predict({"image": image, "iouThreshold": 1.0, "confidenceThreshold": 0.2})["confidence"]
     raw = fast.trace({"image": image})["model0/var_1142_1"]
     assert len(everything) == (raw >= 0.2).sum() > 10
+
+
+def test_inspection_looks_into_loops(third_party: Path) -> None:
+    model = open_package(third_party / "pose_lstm", "auto")
+    counts = {row.type: row.count for row in op_counts(model)}
+    assert {kind: counts[kind] for kind in ("cast", "sigmoid", "matmul", "while_loop")} == {
+        "cast": 9,
+        "sigmoid": 3,
+        "matmul": 2,
+        "while_loop": 1,
+    }
+    assert len(weight_reports(model.function)) == 8

@@ -1,7 +1,7 @@
 """The cut of a function into segments: ONNX graphs, and operations between them that the reference executor takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def placements(self) -> tuple[Placement, ...]:
-        """Which executor takes each operation, weights included."""
+        """Which executor takes each operation, weights included; operations in blocks go where their block goes."""
         rows: list[Placement] = []
         for segment in self.segments:
             if isinstance(segment, ReferenceSegment):
@@ -73,9 +73,8 @@ class Plan:
             else:
                 rows.extend(Placement(operation, "onnx") for operation in segment.operations)
         placed = {id(row.operation): row for row in rows}
-        return tuple(
-            placed.get(id(operation), Placement(operation, "onnx")) for operation in self.function.body.walk_computed()
-        )
+        own = (placed.get(id(o), Placement(o, "onnx")) for o in self.function.body.walk_computed())
+        return tuple(replace(row, operation=operation) for row in own for operation in row.operation.with_nested)
 
 
 def plan(function: Function, precision: Precision, *, keep_all: bool = False) -> Plan:
