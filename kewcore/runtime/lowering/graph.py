@@ -6,7 +6,7 @@ late as it can be: behind a max-pool, which commutes with rounding and leaves fe
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,6 +37,11 @@ _FLOAT, _FLOAT16 = 1, 10
 
 UNFINISHED_LOOP = "unfinished_loop"
 """In the name of the node that fails where a loop was cut off, so that the failure can be told from others."""
+
+
+IntegerProducts = Literal["none", "portable", "mixed"]
+"""Whether bytes are multiplied as such: not at all, unsigned ones (exact on every processor), or signed with unsigned
+ones too (faster, but exact only where the processor does not cut sums of two products off at 16 bits)."""
 
 
 class NoLoweringError(Exception):
@@ -76,6 +81,8 @@ class GraphBuilder:
         constants: Values known before anything runs, fp16 widened.
         halves: Names of float32 initializers whose elements are exact in fp16.
         static_shapes: Shapes of tensors of the graph, where all sizes are known.
+        makers: Operations by the names of what they give.
+        integers: How quantised activations are multiplied with quantised weights.
         lists: What is known of lists, by the name of the tensor that holds one; None where lists must not be lowered.
     """
 
@@ -89,6 +96,8 @@ class GraphBuilder:
     halves: set[str] = field(default_factory=set)
     inputs: dict[str, TensorType] = field(default_factory=dict)
     static_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    makers: Mapping[str, Operation] = field(default_factory=dict)
+    integers: IntegerProducts = "none"
     _raw: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, str] = field(default_factory=dict)
     _counter: int = 0

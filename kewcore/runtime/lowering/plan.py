@@ -8,7 +8,16 @@ import numpy as np
 
 from kewcore.runtime.evaluation import Context, evaluate, is_constant
 from kewcore.runtime.executor import Placement, Precision, Values
-from kewcore.runtime.lowering.graph import IR_VERSION, ONNX_OPSET, GraphBuilder, Lowering, NoLoweringError, element_type
+from kewcore.runtime.lowering.graph import (
+    IR_VERSION,
+    ONNX_OPSET,
+    GraphBuilder,
+    IntegerProducts,
+    Lowering,
+    NoLoweringError,
+    element_type,
+)
+from kewcore.runtime.lowering.pruning import only_read
 from kewcore.runtime.lowering.registry import lower
 from kewcore.runtime.lowering.strips import cut_into_strips
 from kewcore.runtime.program import Function, Operation, TensorType
@@ -77,7 +86,9 @@ class Plan:
         return tuple(replace(row, operation=operation) for row in own for operation in row.operation.with_nested)
 
 
-def plan(function: Function, precision: Precision, *, keep_all: bool = False) -> Plan:
+def plan(
+    function: Function, precision: Precision, *, keep_all: bool = False, integers: IntegerProducts = "portable"
+) -> Plan:
     """Lowers a verified function.
 
     Lists of tensors are lowered where all of them can be: a list does not pass from one executor to the other.
@@ -86,19 +97,24 @@ def plan(function: Function, precision: Precision, *, keep_all: bool = False) ->
         function: The function, rewritten or not.
         precision: Whether fp16-typed values are rounded.
         keep_all: Whether every value becomes an output of its graph, for `trace`.
+        integers: How quantised activations are multiplied with quantised weights; in float where every value is
+            kept, dequantised ones too, and where nothing is rounded.
     """
+    if keep_all or precision == "fp32":
+        integers = "none"
     if keep_all:  # a list is no output of a graph
-        return _plan(function, precision, keep_all=True, lists=False)
-    planned = _plan(function, precision, keep_all=False, lists=True)
+        return _plan(function, precision, keep_all=True, lists=False, integers=integers)
+    planned = _plan(function, precision, keep_all=False, lists=True, integers=integers)
     passed = (name for s in planned.segments if isinstance(s, GraphSegment) for name in s.outputs)
     if all(isinstance(planned.types[name], TensorType) for name in passed):
         return planned
-    return _plan(function, precision, keep_all=False, lists=False)
+    return _plan(function, precision, keep_all=False, lists=False, integers=integers)
 
 
-def _plan(function: Function, precision: Precision, *, keep_all: bool, lists: bool) -> Plan:
+def _plan(function: Function, precision: Precision, *, keep_all: bool, lists: bool, integers: IntegerProducts) -> Plan:
     outputs = [named for operation in function.body.operations for named in operation.outputs]
     types = {named.name: named.type for named in (*function.inputs, *outputs)}
+    makers = {named.name: operation for operation in function.body.operations for named in operation.outputs}
     constants: Values = {}
     context = Context(function.opset, precision)
     builder: GraphBuilder | None = None
@@ -108,7 +124,9 @@ def _plan(function: Function, precision: Precision, *, keep_all: bool, lists: bo
             evaluate(operation, context, constants)
             continue
         if builder is None:
-            builder = GraphBuilder(function.opset, precision, types, constants, {} if lists else None)
+            builder = GraphBuilder(
+                function.opset, precision, types, constants, {} if lists else None, makers=makers, integers=integers
+            )
             rows.append((builder, []))
         reason = _try(operation, builder)
         if reason is None:
@@ -122,7 +140,10 @@ def _plan(function: Function, precision: Precision, *, keep_all: bool, lists: bo
     read = {b for s in segments if isinstance(s, ReferenceSegment) for b in s.operation.reads}
     for segment in segments:
         if isinstance(segment, GraphSegment):
-            segment.graph.constants = {}  # the graph has what it needs of them; together they are all weights once more
+            segment.graph.constants, segment.graph.makers = (
+                {},
+                {},
+            )  # the graph has what it needs of them; together they are all weights once more
     kept = read | set(function.body.outputs)
     remaining = constants if keep_all else {name: value for name, value in constants.items() if name in kept}
     return Plan(function, dict(remaining), segments, types)
@@ -149,7 +170,7 @@ def model_proto(
 
     graph = segment.graph
     tensors = [graph.value(output) for output in segment.outputs]
-    nodes = cut_into_strips(graph, tensors)
+    nodes = cut_into_strips(graph, tensors, only_read(graph.nodes, tensors))
     outputs = [
         helper.make_node("Identity", [tensor], [f"{output}__out"], name=f"{output}.output")
         for tensor, output in zip(tensors, segment.outputs, strict=True)

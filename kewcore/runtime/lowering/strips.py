@@ -20,23 +20,24 @@ _STRIP_BYTES = 6 << 20
 """What a strip of a convolution's result takes. Of 2, 5, 10, 12 and 24 MB, 5 and 10 were fastest (32 MB of L3)."""
 
 
-def cut_into_strips(graph: GraphBuilder, outputs: Sequence[str]) -> list[Any]:
+def cut_into_strips(graph: GraphBuilder, outputs: Sequence[str], nodes: Sequence[Any]) -> list[Any]:
     """Returns the nodes of a graph, with strips in the place of large convolutions that a max-pool alone reads.
 
     Args:
         graph: The graph; it gets the constants that strips need.
         outputs: Tensors that are read from outside the graph.
+        nodes: Its nodes that are needed for those.
     """
-    uses = Counter([name for node in graph.nodes for name in node.input] + list(outputs))
-    makers = {name: node for node in graph.nodes for name in node.output}
+    uses = Counter([name for node in nodes for name in node.input] + list(outputs))
+    makers = {name: node for node in nodes for name in node.output}
     cut: dict[int, list[Any]] = {}
-    for node in graph.nodes:
+    for node in nodes:
         conv = makers.get(node.input[0]) if node.op_type == "MaxPool" else None
         if conv is not None and conv.op_type == "Conv" and uses[node.input[0]] == 1:
             strips = _strips(graph, conv, node)
             if strips:
                 cut[id(conv)], cut[id(node)] = [], strips
-    return [new for node in graph.nodes for new in cut.get(id(node), [node])]
+    return [new for node in nodes for new in cut.get(id(node), [node])]
 
 
 def _strips(graph: GraphBuilder, conv: Any, pool: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
+from kewcore.runtime.lowering.integer_products import integer_product
 from kewcore.runtime.lowering.registry import lowers
 from kewcore.runtime.program import DataType
 from kewcore.runtime.shapes import axes_in
@@ -24,6 +25,8 @@ _REDUCTIONS = {
 @lowers("linear")
 def _linear(lowering: Lowering) -> None:
     lowering.require_floats("x", "weight")
+    if integer_product(lowering, "weight", 0):
+        return
     inputs = [lowering.value("x"), lowering.value("weight")]
     if len(lowering.shape("x")) == 2:
         bias = [lowering.value("bias")] if lowering.has("bias") else []
@@ -36,10 +39,13 @@ def _linear(lowering: Lowering) -> None:
 @lowers("matmul")
 def _matmul(lowering: Lowering) -> None:
     lowering.require_floats("x", "y")
+    turned = [bool(lowering.constant(f"transpose_{parameter}", False)) for parameter in ("x", "y")]
+    if not turned[0] and integer_product(lowering, "y", 0 if turned[1] else 1):
+        return
     operands = []
-    for parameter in ("x", "y"):
+    for parameter, turn in zip(("x", "y"), turned, strict=True):
         value, rank = lowering.value(parameter), len(lowering.shape(parameter))
-        if bool(lowering.constant(f"transpose_{parameter}", False)) and rank > 1:
+        if turn and rank > 1:
             value = lowering.node("Transpose", value, perm=[*range(rank - 2), rank - 1, rank - 2])
         operands.append(value)
     lowering.finish(lowering.node("MatMul", *operands))

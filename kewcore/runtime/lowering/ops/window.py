@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
+from kewcore.runtime.lowering.integer_products import integer_conv
 from kewcore.runtime.lowering.registry import lowers
 from kewcore.runtime.padding import Pads, window_count, window_pads
 
@@ -14,22 +15,19 @@ from kewcore.runtime.padding import Pads, window_count, window_pads
 def _conv(lowering: Lowering) -> None:
     kernel = lowering.static_shape("weight")[2:]
     strides, dilations = _vector(lowering, "strides", len(kernel)), _vector(lowering, "dilations", len(kernel))
+    attributes = {
+        "kernel_shape": list(kernel),
+        "strides": strides,
+        "dilations": dilations,
+        "group": int(lowering.constant("groups", 1)),
+        "pads": _onnx_pads(_pads(lowering, kernel, strides, dilations)),
+    }
+    if integer_conv(lowering, attributes):
+        return
     inputs = [lowering.value("x"), lowering.value("weight")]
     if lowering.has("bias"):
         inputs.append(lowering.value("bias"))
-    pads = _pads(lowering, kernel, strides, dilations)
-    groups = int(lowering.constant("groups", 1))
-    lowering.finish(
-        lowering.node(
-            "Conv",
-            *inputs,
-            kernel_shape=list(kernel),
-            strides=strides,
-            dilations=dilations,
-            group=groups,
-            pads=_onnx_pads(pads),
-        )
-    )
+    lowering.finish(lowering.node("Conv", *inputs, **attributes))
 
 
 @lowers("max_pool")

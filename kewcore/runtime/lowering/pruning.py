@@ -1,0 +1,29 @@
+"""Nodes that nothing reads, such as a dequantisation whose readers took the integers."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+def only_read(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
+    """Returns the nodes, in order, that the outputs depend on.
+
+    Args:
+        nodes: Nodes of a graph, each behind those that it reads.
+        outputs: Tensors that are read from outside.
+    """
+    needed, kept = set(outputs), []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(_reads(node))
+    return kept[::-1]
+
+
+def _reads(node: Any) -> Iterator[str]:
+    """Yields what a node reads; blocks of a node read from the graph around them."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _reads(inner)
+        for output in attribute.g.output:  # a block may give a value from outside
+            yield output.name
