@@ -14,6 +14,7 @@ from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.integer_kernels import integer_products
 from kewcore.runtime.lowering.graph import UNFINISHED_LOOP
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, large_initializers, model_proto, plan
+from kewcore.runtime.lowering.quantized_pools import pool_before_quantization
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.program import Function
 from kewcore.runtime.state import StateCell
@@ -39,7 +40,9 @@ class OnnxExecutor:
         self.threads = threads
         self.precision: Precision = precision
         self.spinning = spinning
-        self._schedule = self._started(plan(pool_before_activation(function), precision, integers=integer_products()))
+        self._schedule = self._started(
+            plan(pool_before_activation(pool_before_quantization(function)), precision, integers=integer_products())
+        )
 
     def run(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
         """Computes the outputs; safe to call from several threads at a time, unless they share states."""

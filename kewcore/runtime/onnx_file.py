@@ -13,6 +13,7 @@ from kewcore.runtime.classifier import CLASS_NAMES_KEY, RESIZE_KEY
 from kewcore.runtime.executor import Precision
 from kewcore.runtime.labels import class_labels, classify_operation
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, model_proto, plan
+from kewcore.runtime.lowering.quantized_pools import pool_before_quantization
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.onnx_executor import run_session, session_of
 from kewcore.runtime.package import Feature, FeatureKind, Interface, Package
@@ -91,7 +92,7 @@ def onnx_model(path: str | Path, *, precision: Precision = "typed") -> bytes:
 
     package = read_package(Path(path))
     function = _main(package)
-    planned = plan(pool_before_activation(function), precision)
+    planned = plan(pool_before_activation(pool_before_quantization(function)), precision)
     model = model_proto(_only_graph(planned, path), planned.types, function.name)
     entries = {"kewcore.source": package.path.name, "kewcore.precision": precision}
     _name_outputs(model, function)
