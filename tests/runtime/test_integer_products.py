@@ -248,3 +248,24 @@ def test_a_trace_and_fp32_keep_the_floats(tmp_path: Path) -> None:
 
     floats = onnx.load_from_string(onnx_model(package, precision="fp32"))
     assert "MatMulInteger" not in [node.op_type for node in floats.graph.node]
+
+
+@pytest.mark.parametrize(("rank", "groups"), [(1, 1), (1, 4), (2, 2), (3, 1)])
+def test_other_ranks_and_groups_pad_with_the_zero_point(tmp_path: Path, way: str, rank: int, groups: int) -> None:
+    """With powers of two for scales, floats hold every sum exactly: both executors give the same."""
+    rng = np.random.default_rng(rank)
+    shape, result = (2, 64 * groups, *[5] * rank), (2, 8 * groups, *[5] * rank)
+    data = rng.integers(-128, 128, (8 * groups, 64, *[3] * rank)).astype(np.int8)
+    weight, opset = weight_op("blocks", data, np.zeros((), np.int8), np.array(0.25), 0, "fp32")
+    weight = Op(
+        weight.type, {**weight.inputs, "scale": Const(np.full([1] * data.ndim, 0.25, np.float32))}, weight.outputs
+    )
+    ones = Const(np.ones(rank, np.int32))
+    conv = {"x": "d", "weight": "w", "pad_type": "'same'", "groups": Const(groups), "strides": ones, "dilations": ones}
+    conv["pad"] = Const(np.zeros(2 * rank, np.int32))
+    ops = [*activation("int8", -100, 0.5, shape, "fp32"), weight, Op("conv", conv, {"y": ("fp32", result)})]
+    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp32", shape)}, ["y"], opset)
+    assert "ConvInteger" in kinds(package)
+    x = (rng.standard_normal(shape) * 40).astype(np.float32)
+    given = load(package, "onnx").predict({"x": x})["y"]
+    assert np.array_equal(given, load(package, "reference").predict({"x": x})["y"])
