@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from kewcore.runtime.evaluation import LOOP_BUDGET, Context, evaluate, is_constant, units_of
+from kewcore.runtime.lowering.blocks import BlockBuilder
 from kewcore.runtime.lowering.graph import (
     UNFINISHED_LOOP,
-    BlockBuilder,
     GraphBuilder,
     Lowering,
     NoLoweringError,
