@@ -200,11 +200,19 @@ def widen(array: Any, type_: Any) -> Any:
 
 
 def narrow(value: Any, type_: Any) -> Any:
-    """Brings a value to its declared type for the outside world."""
+    """Brings a value to its declared type for the outside world, which may write into it: what may not, is copied."""
     if isinstance(type_, TensorType) and isinstance(value, np.ndarray):
         with np.errstate(over="ignore"):
-            return value.astype(type_.dtype.numpy, copy=False)
+            return value.astype(type_.dtype.numpy, copy=not value.flags.writeable)
     return value
+
+
+def read_only(values: Values) -> Values:
+    """Returns views that nobody can write through of the arrays that all predictions of a model share."""
+    views = {name: value.view() for name, value in values.items() if isinstance(value, np.ndarray)}
+    for view in views.values():
+        view.flags.writeable = False
+    return {**values, **views}
 
 
 def round_to_fp16(array: NDArray[Any]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kewcore.runtime.evaluation import Context, evaluate, is_constant, narrow, widen
+from kewcore.runtime.evaluation import Context, evaluate, is_constant, narrow, read_only, widen
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.program import Function
 from kewcore.runtime.state import StateCell
@@ -80,7 +80,8 @@ class ReferenceExecutor:
             if not is_constant(operation)
             for name in operation.reads
         }
-        return {name: value for name, value in values.items() if name in used or name in self.function.body.outputs}
+        needed = used | set(self.function.body.outputs)
+        return read_only({name: value for name, value in values.items() if name in needed})
 
     @cached_property
     def _last_uses(self) -> tuple[tuple[str, ...], ...]:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from kewcore.errors import PackageError, UnsupportedError, UsageError
 from kewcore.runtime import Model, OnnxClassifier, PackageClassifier, load, to_onnx
+from kewcore.runtime.loading import ExecutorChoice
 from kewcore.runtime.lowering import registry
 
 pytestmark = pytest.mark.runtime
@@ -261,3 +262,18 @@ def test_onnx_files_of_others_that_do_not_fit(tmp_path: Path, element: int, shap
     save(model, tmp_path / "x.onnx")
     with pytest.raises((UnsupportedError, PackageError), match=message):
         OnnxClassifier(tmp_path / "x.onnx").probabilities(np.zeros((1, 2, 2), np.uint8))
+
+
+@pytest.mark.parametrize("executor", ["reference", "onnx"])
+def test_results_belong_to_whoever_asked(tmp_path: Path, executor: ExecutorChoice) -> None:
+    """Written over, neither weights in a trace nor a constant that is an output change what comes next."""
+    weight = np.arange(4, dtype=np.float32)
+    operations = [Op("const", {"val": Const(weight)}, {"w": F4}), Op("add", {"x": "x", "y": "w"}, {"y": F4})]
+    model = load(build(tmp_path / "w.mlpackage", operations, {"x": F4}, ["y", "w"]), executor)
+    x = np.ones(4, np.float32)
+    for results in (model.predict({"x": x}), model.trace({"x": x}), model.predict({"x": x}), model.trace({"x": x})):
+        assert results["w"].tolist() == [0, 1, 2, 3]
+        assert results["y"].tolist() == [1, 2, 3, 4]
+        for array in results.values():
+            array[...] = 77
+    assert x.tolist() == [1] * 4

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kewcore.runtime.evaluation import Context, evaluate, is_constant
+from kewcore.runtime.evaluation import Context, evaluate, is_constant, read_only
 from kewcore.runtime.executor import Placement, Precision, Values
 from kewcore.runtime.lowering.graph import (
     IR_VERSION,
@@ -146,7 +146,7 @@ def _plan(function: Function, precision: Precision, *, keep_all: bool, lists: bo
             )  # the graph has what it needs of them; together they are all weights once more
     kept = read | set(function.body.outputs)
     remaining = constants if keep_all else {name: value for name, value in constants.items() if name in kept}
-    return Plan(function, dict(remaining), segments, types)
+    return Plan(function, read_only(remaining), segments, types)
 
 
 def large_initializers(segment: GraphSegment) -> dict[str, Array]:
