@@ -1,13 +1,14 @@
 """Unchanged coremltools scripts after `patch_coremltools`: predictions, states, batches, images, labels, loops."""
 
 from collections.abc import Iterator
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from kewcore.errors import KewError, PackageError, UsageError
+from kewcore.errors import KewError, PackageError, UnsupportedError, UsageError
 from kewcore.quiet import silenced_stderr
 from kewcore.runtime import patch_coremltools
 
@@ -202,3 +203,40 @@ def test_the_patch_is_taken_back() -> None:
     assert model_module._MLModelProxy is not before[0]
     take_back()
     assert (model_module._MLModelProxy, model_module.MLModel.make_state) == before
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0, 1), (1, 1, 0)])
+def test_two_patches_are_taken_back_in_any_order(order: tuple[int, ...]) -> None:
+    import coremltools.models.model as model_module
+
+    before = model_module._MLModelProxy, model_module.MLModel.make_state
+    take_backs = patch_coremltools("reference"), patch_coremltools("onnx")
+    for number in order:
+        assert model_module._MLModelProxy is not before[0]
+        take_backs[number]()
+    assert (model_module._MLModelProxy, model_module.MLModel.make_state) == before
+
+
+@pytest.mark.usefixtures("patched")
+def test_there_is_no_compiled_form() -> None:
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2,))])
+    def program(x: Any) -> Any:
+        return mb.relu(x=x)
+
+    with pytest.raises(UnsupportedError, match="has no compiled form off a Mac"):
+        converted(program).get_compiled_model_path()
+
+
+@pytest.mark.usefixtures("patched")
+def test_durations_are_known_once_there_are_any() -> None:
+    @mb.program(input_specs=[mb.TensorSpec(shape=(2,))])
+    def program(x: Any) -> Any:
+        return mb.relu(x=x)
+
+    model = converted(program)
+    assert (model.load_duration_in_nano_seconds, model.last_predict_duration_in_nano_seconds) == (None, None)
+    start = perf_counter_ns()
+    model.predict([{"x": np.ones(2, np.float32)}] * 2)
+    loading, predicting = model.load_duration_in_nano_seconds, model.last_predict_duration_in_nano_seconds
+    assert min(loading, predicting) > 0
+    assert loading + predicting <= perf_counter_ns() - start
