@@ -11,6 +11,10 @@ from kewcore.runtime.package import Feature, FeatureKind, Interface
 from kewcore.runtime.program import TENSOR_LIMIT_BYTES, DataType, Function, TensorType, element_count
 from kewcore.runtime.registry import Array
 
+_GUESSED_KINDS = frozenset("cOSUMm")
+"""Kinds of NumPy's element types (complex, objects, texts, times) that it would turn into real numbers by guessing or
+by leaving something out; `None` would become NaN."""
+
 
 def tensors_from(values: Mapping[str, Any], interface: Interface, function: Function) -> dict[str, Array]:
     """Brings the inputs of a prediction to the types and shapes that the program takes.
@@ -102,10 +106,12 @@ def array_from(value: Any, feature: Feature, type_: TensorType) -> Array:
         PackageError: The description allows a shape that the program does not take.
     """
     try:
-        array = np.asarray(value, dtype=None)
-        with np.errstate(over="ignore"):
+        array = np.asarray(value)
+        if array.dtype.kind in _GUESSED_KINDS:
+            raise TypeError(f"its elements are {array.dtype}")
+        with np.errstate(over="ignore", invalid="raise"):  # NaN is no integer
             array = array.astype((feature.dtype or type_.dtype).numpy).astype(type_.dtype.numpy)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, FloatingPointError) as error:
         raise UsageError(f"input '{feature.name}' must be numbers of type {feature}, got {value!r:.60}") from error
     _check_shape(array.shape, feature, type_)
     return array
@@ -169,7 +175,7 @@ def _check_shape(shape: tuple[int, ...], feature: Feature, type_: TensorType) ->
         )
         wanted = "[" + ", ".join(bounds_text(*pair) for pair in bounds) + "]"
     else:
-        fits, wanted = fits_program, str(type_)
+        fits, wanted = fits_program, type_.shape_text
     if not fits:
         raise UsageError(f"input '{feature.name}' must have shape {wanted}, got {list(shape)}")
     if not fits_program:

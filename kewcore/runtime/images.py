@@ -49,7 +49,7 @@ def image_tensor(value: Any, feature: Feature, type_: TensorType) -> Array:
         planes = array.transpose(2, 0, 1)[None]
     else:
         wanted = "[H, W]" if channels == 1 else "[H, W, 3]"
-        raise UsageError(f"input '{feature.name}' takes a {feature} as {wanted}, got an array {list(array.shape)}")
+        raise UsageError(f"input '{feature.name}' takes an {feature} as {wanted}, got an array {list(array.shape)}")
     _check_size(planes.shape[2:], feature)
     if colour_space == "BGR":
         planes = planes[:, ::-1]
@@ -102,7 +102,7 @@ def _pixels(image: Image.Image, feature: Feature, colour_space: str) -> Array:
     if mode not in _EIGHT_BIT_MODES:
         wanted = _MODES[colour_space]
         raise UsageError(
-            f"input '{feature.name}' takes a {feature}, got a PIL image of mode '{mode}'",
+            f"input '{feature.name}' takes an {feature}, got a PIL image of mode '{mode}'",
             hint=f"bring it to mode '{wanted}' first; how its values map to 0…255 is not for this runtime to guess",
         )
     if colour_space == "GRAYSCALE_FLOAT16":

@@ -110,11 +110,14 @@ class TensorType:
             return None
         return tuple(size for size in self.shape if size is not None)
 
+    @property
+    def shape_text(self) -> str:
+        """The shape in words, such as `[1, ?, 8]`; `[*]` where the rank is not known."""
+        sizes = ("?" if size is None else str(size) for size in self.shape or ())
+        return "[*]" if self.shape is None else f"[{', '.join(sizes)}]"
+
     def __str__(self) -> str:
-        if self.shape is None:
-            return f"tensor<{self.dtype.value}, [*]>"
-        sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
-        return f"tensor<{self.dtype.value}, [{sizes}]>"
+        return f"tensor<{self.dtype.value}, {self.shape_text}>"
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ DEEP = {
 def test_more_than_eight_bits_are_not_cut_off(tmp_path: Path, mode: str) -> None:
     for space, wanted in (("RGB", "RGB"), ("BGR", "RGB"), ("GRAYSCALE", "L")):
         model = load(package(tmp_path / f"{space}.mlpackage", space), "reference")
-        with pytest.raises(UsageError, match=f"takes a image {space} 2x3, got a PIL image of mode '{mode}'") as caught:
+        with pytest.raises(UsageError, match=f"takes an image {space} 2x3, got a PIL image of mode '{mode}'") as caught:
             model.predict({"x": DEEP[mode]})
         assert caught.value.hint is not None
         assert f"bring it to mode '{wanted}' first" in caught.value.hint

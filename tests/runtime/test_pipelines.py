@@ -78,7 +78,7 @@ def test_arrays_are_handed_on_by_name(tmp_path: Path, executor: Any) -> None:
         model.predict({})
     with pytest.raises(UsageError, match="no input is called 'twice'; inputs: 'x'"):
         model.predict({"x": x, "twice": x})
-    with pytest.raises(UsageError, match=r"must have shape tensor<fp16, \[4\]>, got \[3\]") as caught:
+    with pytest.raises(UsageError, match=r"must have shape \[4\], got \[3\]") as caught:
         model.predict({"x": x[:3]})
     assert caught.value.__notes__ == ["in part 'a' of the pipeline"]
     with pytest.raises(UsageError, match="has no states"):

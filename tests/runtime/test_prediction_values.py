@@ -79,7 +79,11 @@ def relu(tmp_path: Path) -> Model:
     [
         ({}, r"input 'x' is missing; inputs: 'x' \(multiArray fp32 4\)"),
         ({"x": [1, 2, 3, 4], "z": 1}, "no input is called 'z'; inputs: 'x'"),
-        ({"x": [1, 2, 3]}, r"input 'x' must have shape tensor<fp32, \[4\]>, got \[3\]"),
+        ({"x": [1, 2, 3]}, r"input 'x' must have shape \[4\], got \[3\]"),
+        ({"x": [None, 1, 2, 3]}, "input 'x' must be numbers of type multiArray fp32 4, got"),
+        ({"x": ["1", "2", "3", "4"]}, "input 'x' must be numbers"),
+        ({"x": None}, "input 'x' must be numbers of type multiArray fp32 4, got None"),
+        ({"x": [1j, 2, 3, 4]}, "input 'x' must be numbers"),
         ({"x": ["a"]}, "input 'x' must be numbers of type multiArray fp32 4, got"),
         ({"x": [[1, 2], [3]]}, "input 'x' must be numbers"),
     ],
@@ -89,11 +93,20 @@ def test_wrong_arrays(relu: Model, inputs: Any, message: str) -> None:
         relu.predict(inputs)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e20])
+def test_what_no_integer_can_hold_is_refused(tmp_path: Path, value: float) -> None:
+    type_ = ("int32", (2,))
+    model = load(build(tmp_path / "i.mlpackage", [Op("add", {"x": "x", "y": "x"}, {"y": type_})], {"x": type_}, ["y"]))
+    assert model.predict({"x": [2.0, -3.0]})["y"].tolist() == [4, -6]
+    with pytest.raises(UsageError, match=r"input 'x' must be numbers of type multiArray int32 2, got \[1.0, "):
+        model.predict({"x": [1.0, value]})
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         (np.zeros((4, 3, 3), np.uint8), r"takes images of 2x3 \(height x width\), got 4x3"),
-        (np.zeros((2, 3), np.uint8), r"takes a image RGB 2x3 as \[H, W, 3\], got an array \[2, 3\]"),
+        (np.zeros((2, 3), np.uint8), r"takes an image RGB 2x3 as \[H, W, 3\], got an array \[2, 3\]"),
         ("photo.png", "must be an image or an array of numbers, got <class 'str'>"),
     ],
 )
