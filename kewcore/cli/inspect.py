@@ -58,8 +58,11 @@ def _print_summary(model: "Model") -> None:
         *_composition(model),
         *(("input", f"{feature.name}: {feature}") for feature in model.inputs),
         *(("output", f"{feature.name}: {feature}") for feature in model.outputs),
+        *(("state", f"{feature.name}: {feature}") for feature in model.interface.states),
         *((("labels", ", ".join(map(str, model.class_labels))),) if model.class_labels else ()),
-        ("weights", f"{len(reports)}, {human_size(stored)}; {dense / max(stored, 1):.2f} times smaller than float32"),
+        ("weights", f"{len(reports)}, {human_size(stored)}; {dense / stored:.2f} times smaller than float32")
+        if reports
+        else ("weights", "none"),
         *((name, text) for name, text in _about(metadata) if text),
         *(sorted(metadata.user_defined.items())),
     ]
@@ -146,6 +149,7 @@ def _as_json(model: "Model") -> dict[str, Any]:
         "functions": _names(model),
         "inputs": [_feature(feature) for feature in model.inputs],
         "outputs": [_feature(feature) for feature in model.outputs],
+        "states": [_feature(feature) for feature in model.interface.states],
         "class_labels": None if model.class_labels is None else list(model.class_labels),
         "metadata": {**dict(_about(metadata)), "user_defined": dict(metadata.user_defined)},
         "ops": [

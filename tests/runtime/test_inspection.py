@@ -144,3 +144,15 @@ def test_parts_of_a_pipeline(tmp_path: Path) -> None:
     assert (shown["model_kind"], shown["parts"]) == ("pipeline", [{"name": "model0", "kind": "mlProgram"}])
     assert "model0: mlProgram" in run(path).stdout
     assert "model0/relu_y" in run(path, "--ops").stdout
+
+
+def test_states_and_no_weights(tmp_path: Path) -> None:
+    two = ("fp16", (2,))
+    ops = [Op("read_state", {"input": "total"}, {"before": two}), Op("add", {"x": "before", "y": "x"}, {"y": two})]
+    model = model_message(ops, {"x": two, "total": ("state fp16", (2,))}, ["y"])
+    path = str(write_package(tmp_path / "p.mlpackage", model))
+    (state,) = json.loads(run(path, "--json").stdout)["states"]
+    assert (state["name"], state["kind"], state["shape"], state["dtype"]) == ("total", "state", [2], "fp16")
+    lines = [line.split() for line in run(path).stdout.splitlines()]
+    assert ["state", "total:", "state", "fp16", "2"] in lines
+    assert ["weights", "none"] in lines
