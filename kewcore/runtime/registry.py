@@ -29,7 +29,6 @@ FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
 INTEGERS = frozenset(t for t in DataType if t.is_integer)
 NUMBERS = FLOATS | INTEGERS
 BOOLS = frozenset({DataType.BOOL})
-ANY = frozenset(DataType)
 
 COREML_OPS = "coremltools 9.0, converters/mil/mil/ops/defs"
 """Where the documentation of every operation lies; `source` completes it."""

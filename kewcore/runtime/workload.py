@@ -30,11 +30,6 @@ def work_of(kind: str, arguments: StaticArguments, results: Results) -> int:
         return moved
 
 
-def is_product(kind: str) -> bool:
-    """Whether an operation does more than visit elements."""
-    return kind in _PRODUCTS
-
-
 def elements(shape: Shape | None) -> int:
     """Returns the number of elements; sizes that are not known count as 1."""
     return 1 if shape is None else prod(1 if size is None else size for size in shape)
