@@ -88,3 +88,39 @@ def test_an_activation_goes_behind_a_row_of_pools(tmp_path: Path) -> None:
     assert [operation.type for operation in function.body.operations] == ["max_pool"] * 3 + ["relu"]
     x = np.random.default_rng(1).standard_normal(SHAPE).astype(np.float32)
     assert np.array_equal(load(path, "onnx").predict({"x": x})["y"], np.maximum(x, 0))
+
+
+@pytest.mark.parametrize(("kernel", "pad", "swapped"), [(3, 1, True), (2, 1, True), (1, 2, False), (2, 2, False)])
+def test_a_window_of_padding_alone_does_not_reach_the_activation(
+    tmp_path: Path, kernel: int, pad: int, swapped: bool
+) -> None:
+    """The largest of no element is -inf; relu would make 0 of it."""
+    size = 6 + 2 * pad - kernel + 1
+    pool = {
+        "kernel_sizes": np.array([kernel] * 2, np.int32),
+        "strides": np.ones(2, np.int32),
+        "pad_type": "'custom'",
+        "pad": np.array([pad] * 4, np.int32),
+    }
+    ops = [
+        Op("relu", {"x": "x"}, {"a": ("fp32", SHAPE)}),
+        Op("max_pool", {"x": "a", **pool}, {"y": ("fp32", (1, 2, size, size))}),
+    ]
+    path = build(tmp_path / "p.mlpackage", ops, {"x": ("fp32", SHAPE)}, ["y"])
+    function = pool_before_activation(read_package(path).program.functions["main"])
+    assert (function.body.operations[0].type == "max_pool") == swapped
+    for executor in ("reference", "onnx"):
+        given = load(path, executor).predict({"x": -np.ones(SHAPE, np.float32)})["y"]
+        assert given[0, 0, 0, 0] == (0 if swapped else -np.inf)
+        assert given[0, 0, size // 2, size // 2] == 0
+
+
+@pytest.mark.parametrize(("ceil_mode", "swapped"), [(False, True), (True, False)])
+def test_windows_that_reach_beyond_the_end_stay(tmp_path: Path, ceil_mode: bool, swapped: bool) -> None:
+    ops = [
+        Op("relu", {"x": "x"}, {"a": ("fp32", SHAPE)}),
+        Op("max_pool", {"x": "a", **POOL, "ceil_mode": ceil_mode}, {"y": ("fp32", (1, 2, 3, 3))}),
+    ]
+    path = build(tmp_path / "p.mlpackage", ops, {"x": ("fp32", SHAPE)}, ["y"])
+    function = pool_before_activation(read_package(path).program.functions["main"])
+    assert (function.body.operations[0].type == "max_pool") == swapped

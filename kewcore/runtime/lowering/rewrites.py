@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from numpy.typing import NDArray
+
 from kewcore.runtime.program import Binding, Function, NamedType, Operation, TensorType, TensorValue
 
 _INCREASING = frozenset({"relu", "relu6", "sigmoid", "tanh", "softplus", "clip"})
@@ -28,7 +30,12 @@ def pool_before_activation(function: Function) -> Function:
     for operation in function.body.operations:
         index = _activation_before(operation, kept, makers, readers)
         activation = None if index is None else kept[index]
-        if index is None or activation is None or not _is_increasing(activation, constants):
+        if (
+            index is None
+            or activation is None
+            or not _is_increasing(activation, constants)
+            or not _sees_elements(operation, constants)
+        ):
             kept.append(operation)
         else:
             # Both go where the pool stands: whatever its arguments refer to is defined there.
@@ -66,7 +73,27 @@ def _is_increasing(operation: Operation, constants: dict[str, Binding]) -> bool:
     bindings = operation.arguments.get("alpha")
     if bindings is None:
         return operation.type == "sigmoid_hard"
-    value: Any = constants.get(bindings[0], bindings[0]) if isinstance(bindings[0], str) else bindings[0]
-    if not isinstance(value, TensorValue) or not isinstance(value.type, TensorType) or value.type.shape != ():
+    value = _constant(operation, "alpha", constants)
+    return value is not None and value.shape == () and bool(value[()] >= 0)
+
+
+def _sees_elements(pool: Operation, constants: dict[str, Binding]) -> bool:
+    """Whether no window of a max-pool is all padding: its result, -inf, is not to go through the activation."""
+    ceil_mode, pad_type = (_constant(pool, parameter, constants) for parameter in ("ceil_mode", "pad_type"))
+    if pad_type is None or ("ceil_mode" in pool.arguments and (ceil_mode is None or ceil_mode.any())):
         return False
-    return bool(value.numpy()[()] >= 0)
+    if str(pad_type[()]).lower() != "custom":
+        return True
+    kernel_sizes, pad = (_constant(pool, parameter, constants) for parameter in ("kernel_sizes", "pad"))
+    if kernel_sizes is None or (pad is None and "pad" in pool.arguments):
+        return False
+    if pad is None:
+        return True
+    return pad.size == 2 * kernel_sizes.size and bool((pad.reshape(-1, 2) < kernel_sizes.reshape(-1, 1)).all())
+
+
+def _constant(operation: Operation, parameter: str, constants: dict[str, Binding]) -> NDArray[Any] | None:
+    """Returns an argument that is fixed in the package, or None."""
+    (binding,) = operation.arguments.get(parameter, (None,))
+    value = constants.get(binding) if isinstance(binding, str) else binding
+    return value.numpy() if isinstance(value, TensorValue) and isinstance(value.type, TensorType) else None
