@@ -10,8 +10,8 @@ from kewcore.console import say
 from kewcore.errors import DependencyError, KewError, UnsupportedError, UsageError
 from kewcore.runtime.box_suppression import SuppressionRunner, as_function, suppression_problems, with_thresholds
 from kewcore.runtime.executor import Executor, Precision
-from kewcore.runtime.memory import within_memory
 from kewcore.runtime.model import Model
+from kewcore.runtime.out_of_memory import within_memory
 from kewcore.runtime.package import Package
 from kewcore.runtime.pipeline import Part, PipelineRunner, joined, pipeline_problems
 from kewcore.runtime.program import Function, Program

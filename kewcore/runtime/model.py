@@ -6,7 +6,7 @@ from typing import Any
 
 from kewcore.errors import UsageError
 from kewcore.runtime.executor import Placement
-from kewcore.runtime.memory import within_memory
+from kewcore.runtime.out_of_memory import within_memory
 from kewcore.runtime.package import Feature, Interface, Metadata, Package
 from kewcore.runtime.program import Function, Operation, StateType
 from kewcore.runtime.runners import Runner
