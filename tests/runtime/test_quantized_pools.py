@@ -15,13 +15,20 @@ pytestmark = pytest.mark.runtime
 SHAPE, POOLED = (1, 2, 8, 8), (1, 2, 4, 4)
 
 
-def package(path: Path, *, scale: Any = 0.25, pad_type: str = "valid", outputs: tuple[str, ...] = ("y",)) -> Path:
+def package(
+    path: Path,
+    *,
+    scale: Any = 0.25,
+    pad_type: str = "valid",
+    ceil_mode: bool = False,
+    outputs: tuple[str, ...] = ("y",),
+) -> Path:
     """ReLU, quantize, dequantize, max-pool of 2x2."""
     steps: dict[str, Any] = {"scale": Const(np.array(scale, np.float16)), "zero_point": Const(np.int8(-100))}
     if np.ndim(scale):
         steps |= {"axis": Const(1), "zero_point": Const(np.full(2, -100, np.int8))}
     pool: dict[str, Any] = {"x": "d", "kernel_sizes": Const(np.full(2, 2, np.int32)), "pad_type": f"'{pad_type}'"}
-    pool |= {"strides": Const(np.full(2, 2, np.int32)), "ceil_mode": Const(False)}
+    pool |= {"strides": Const(np.full(2, 2, np.int32)), "ceil_mode": Const(ceil_mode)}
     if pad_type == "custom":
         pool["pad"] = Const(np.zeros(4, np.int32))
     ops = [
@@ -55,8 +62,8 @@ def test_every_bit_is_kept(tmp_path: Path, pad_type: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"scale": -0.25}, {"scale": [0.25, 0.5]}, {"pad_type": "custom"}, {"outputs": ("y", "d")}],
-    ids=["decreasing", "a scale for each channel", "padding of its own", "read elsewhere"],
+    [{"scale": -0.25}, {"scale": [0.25, 0.5]}, {"pad_type": "custom"}, {"ceil_mode": True}, {"outputs": ("y", "d")}],
+    ids=["decreasing", "a scale for each channel", "padding of its own", "windows that hang over", "read elsewhere"],
 )
 def test_other_pools_stay(tmp_path: Path, options: dict[str, Any]) -> None:
     assert first_kind(package(tmp_path / "p.mlpackage", **options)) == "QuantizeLinear"

@@ -38,7 +38,7 @@ def _pair_before(
     pool: Operation, makers: Mapping[str, Operation], readers: Mapping[str, int]
 ) -> tuple[Operation, Operation] | None:
     """Finds the `quantize` and `dequantize` that a max-pool alone reads; no window of it may be all padding."""
-    if pool.type != "max_pool" or _text(pool, "pad_type", makers) not in {"valid", "same"}:
+    if pool.type != "max_pool" or _text(pool, "pad_type", makers) not in {"valid", "same"} or _hangs_over(pool, makers):
         return None
     dequantize = _sole(pool, "x", "dequantize", makers, readers)
     quantize = None if dequantize is None else _sole(dequantize, "input", "quantize", makers, readers)
@@ -72,6 +72,12 @@ def _constant(operation: Operation, parameter: str, makers: Mapping[str, Operati
 def _text(operation: Operation, parameter: str, makers: Mapping[str, Operation]) -> str | None:
     value = _constant(operation, parameter, makers)
     return None if value is None else str(value.numpy()[()]).lower()
+
+
+def _hangs_over(pool: Operation, makers: Mapping[str, Operation]) -> bool:
+    """Whether `ceil_mode` may put a window where there is nothing."""
+    ceil_mode = _constant(pool, "ceil_mode", makers)
+    return "ceil_mode" in pool.arguments and (ceil_mode is None or bool(ceil_mode.numpy().any()))
 
 
 def _is_increasing(operation: Operation, makers: Mapping[str, Operation]) -> bool:
