@@ -5,16 +5,20 @@ are said to them here, before they are imported; their code is not changed. Case
 """
 
 import json
+import random
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 NEURAL_NETWORK = "for the neuralnetwork backend, which is not an ML Program"
 NO_PREDICTION = "converts, but asks for no prediction"
 NO_TORCH = "computes what it expects with PyTorch, which is not installed"
 GIVEN_UP = "given up by the test itself"
+CLOCK = "measures how long coremltools itself takes"
 _MACOS = (26, 0)
 _predictions = 0
 
@@ -58,6 +62,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _is_neural_network(item):
             item.add_marker(pytest.mark.skip(reason=NEURAL_NETWORK))
+        elif "test_efficient_type_inference" in item.name:
+            item.add_marker(pytest.mark.skip(reason=CLOCK))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Seeds each case by its name: most draw their inputs at random, and a case is to be the same in every run."""
+    seed = zlib.crc32(item.nodeid.encode())
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 @pytest.hookimpl(wrapper=True)
