@@ -1,6 +1,5 @@
 """Packed integers of fewer than eight bits: the first element lies in the lowest bits of the first byte."""
 
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,13 +49,6 @@ def unpack(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint8
     words = groups.view("<u4")
     elements = (words >> np.arange(0, 24, bits, dtype=np.uint32)) & np.uint32((1 << bits) - 1)
     return elements.astype(np.uint8).reshape(-1)[:count]
-
-
-def pack(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
-    """Packs the lowest `bits` bits of every value, least significant bit first; the inverse of `unpack`."""
-    flat = np.asarray(values).reshape(-1).astype(np.uint8)
-    planes = (flat[:, None] >> np.arange(bits, dtype=np.uint8)) & np.uint8(1)
-    return np.packbits(planes.reshape(-1), bitorder="little")
 
 
 def sign_extend(values: NDArray[np.uint8], bits: int) -> NDArray[np.int8]:

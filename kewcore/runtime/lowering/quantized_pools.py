@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kewcore.runtime.program import Binding, Function, NamedType, Operation, TensorType, TensorValue
+from kewcore.runtime.lowering.fixed_arguments import Constants, constants_of, fixed_argument, may_hang_over
+from kewcore.runtime.program import Function, NamedType, Operation, TensorType
 
 
 def pool_before_quantization(function: Function) -> Function:
@@ -18,11 +19,12 @@ def pool_before_quantization(function: Function) -> Function:
     makers = {named.name: operation for operation in operations for named in operation.outputs}
     readers = Counter(name for operation in operations for name in operation.reads)
     readers.update(function.body.outputs)
+    constants = constants_of(function)
     dropped: set[int] = set()
     replaced: dict[int, tuple[Operation, ...]] = {}
     for pool in operations:
-        pair = _pair_before(pool, makers, readers)
-        if pair is not None and all(_is_increasing(operation, makers) for operation in pair):
+        pair = _pair_before(pool, makers, readers, constants)
+        if pair is not None and all(_is_increasing(operation, constants) for operation in pair):
             dropped.update(map(id, pair))
             replaced[id(pool)] = _moved(pool, *pair)
     body = tuple(
@@ -35,10 +37,13 @@ def pool_before_quantization(function: Function) -> Function:
 
 
 def _pair_before(
-    pool: Operation, makers: Mapping[str, Operation], readers: Mapping[str, int]
+    pool: Operation, makers: Mapping[str, Operation], readers: Mapping[str, int], constants: Constants
 ) -> tuple[Operation, Operation] | None:
     """Finds the `quantize` and `dequantize` that a max-pool alone reads; no window of it may be all padding."""
-    if pool.type != "max_pool" or _text(pool, "pad_type", makers) not in {"valid", "same"} or _hangs_over(pool, makers):
+    pad_type = fixed_argument(pool, "pad_type", constants)
+    if pool.type != "max_pool" or pad_type is None or str(pad_type[()]).lower() not in {"valid", "same"}:
+        return None
+    if may_hang_over(pool, constants):
         return None
     dequantize = _sole(pool, "x", "dequantize", makers, readers)
     quantize = None if dequantize is None else _sole(dequantize, "input", "quantize", makers, readers)
@@ -62,30 +67,10 @@ def _sole(
     return maker if maker is not None and maker.type == kind and readers[maker.outputs[0].name] == 1 else None
 
 
-def _constant(operation: Operation, parameter: str, makers: Mapping[str, Operation]) -> TensorValue | None:
-    (binding,) = operation.arguments.get(parameter, (None,))
-    maker = makers.get(binding) if isinstance(binding, str) else None
-    value: Binding | None = maker.arguments["val"][0] if maker is not None and maker.type == "const" else binding
-    return value if isinstance(value, TensorValue) else None
-
-
-def _text(operation: Operation, parameter: str, makers: Mapping[str, Operation]) -> str | None:
-    value = _constant(operation, parameter, makers)
-    return None if value is None else str(value.numpy()[()]).lower()
-
-
-def _hangs_over(pool: Operation, makers: Mapping[str, Operation]) -> bool:
-    """Whether `ceil_mode` may put a window where there is nothing."""
-    ceil_mode = _constant(pool, "ceil_mode", makers)
-    return "ceil_mode" in pool.arguments and (ceil_mode is None or bool(ceil_mode.numpy().any()))
-
-
-def _is_increasing(operation: Operation, makers: Mapping[str, Operation]) -> bool:
+def _is_increasing(operation: Operation, constants: Constants) -> bool:
     """Whether one positive scale holds for the tensor."""
-    scale = _constant(operation, "scale", makers)
-    if scale is None or not isinstance(scale.type, TensorType) or scale.type.shape != ():
-        return False
-    return bool(scale.numpy()[()] > 0)
+    scale = fixed_argument(operation, "scale", constants)
+    return scale is not None and scale.shape == () and bool(scale[()] > 0)
 
 
 def _moved(pool: Operation, quantize: Operation, dequantize: Operation) -> tuple[Operation, Operation, Operation]:

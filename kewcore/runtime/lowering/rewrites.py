@@ -6,11 +6,9 @@ come behind the pool, where it has a fraction of the elements to work on. Roundi
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
-from numpy.typing import NDArray
-
-from kewcore.runtime.program import Binding, Function, NamedType, Operation, TensorType, TensorValue
+from kewcore.runtime.lowering.fixed_arguments import Constants, constants_of, fixed_argument, may_hang_over
+from kewcore.runtime.program import Function, NamedType, Operation
 
 _INCREASING = frozenset({"relu", "relu6", "sigmoid", "tanh", "softplus", "clip"})
 _INCREASING_IF_ALPHA_IS_NOT_NEGATIVE = frozenset({"leaky_relu", "elu", "thresholded_relu", "sigmoid_hard"})
@@ -18,11 +16,7 @@ _INCREASING_IF_ALPHA_IS_NOT_NEGATIVE = frozenset({"leaky_relu", "elu", "threshol
 
 def pool_before_activation(function: Function) -> Function:
     """Swaps every increasing activation with the max-pool that alone reads it."""
-    constants = {
-        operation.outputs[0].name: operation.arguments["val"][0]
-        for operation in function.body.operations
-        if operation.type == "const"
-    }
+    constants = constants_of(function)
     readers = Counter(name for operation in function.body.operations for name in operation.reads)
     readers.update(function.body.outputs)
     kept: list[Operation | None] = []
@@ -65,7 +59,7 @@ def _swapped(activation: Operation, pool: Operation) -> tuple[Operation, Operati
     return first, second
 
 
-def _is_increasing(operation: Operation, constants: dict[str, Binding]) -> bool:
+def _is_increasing(operation: Operation, constants: Constants) -> bool:
     if operation.type in _INCREASING:
         return True
     if operation.type not in _INCREASING_IF_ALPHA_IS_NOT_NEGATIVE:
@@ -73,27 +67,20 @@ def _is_increasing(operation: Operation, constants: dict[str, Binding]) -> bool:
     bindings = operation.arguments.get("alpha")
     if bindings is None:
         return operation.type == "sigmoid_hard"
-    value = _constant(operation, "alpha", constants)
+    value = fixed_argument(operation, "alpha", constants)
     return value is not None and value.shape == () and bool(value[()] >= 0)
 
 
-def _sees_elements(pool: Operation, constants: dict[str, Binding]) -> bool:
+def _sees_elements(pool: Operation, constants: Constants) -> bool:
     """Whether no window of a max-pool is all padding: its result, -inf, is not to go through the activation."""
-    ceil_mode, pad_type = (_constant(pool, parameter, constants) for parameter in ("ceil_mode", "pad_type"))
-    if pad_type is None or ("ceil_mode" in pool.arguments and (ceil_mode is None or ceil_mode.any())):
+    pad_type = fixed_argument(pool, "pad_type", constants)
+    if pad_type is None or may_hang_over(pool, constants):
         return False
     if str(pad_type[()]).lower() != "custom":
         return True
-    kernel_sizes, pad = (_constant(pool, parameter, constants) for parameter in ("kernel_sizes", "pad"))
+    kernel_sizes, pad = (fixed_argument(pool, parameter, constants) for parameter in ("kernel_sizes", "pad"))
     if kernel_sizes is None or (pad is None and "pad" in pool.arguments):
         return False
     if pad is None:
         return True
     return pad.size == 2 * kernel_sizes.size and bool((pad.reshape(-1, 2) < kernel_sizes.reshape(-1, 1)).all())
-
-
-def _constant(operation: Operation, parameter: str, constants: dict[str, Binding]) -> NDArray[Any] | None:
-    """Returns an argument that is fixed in the package, or None."""
-    (binding,) = operation.arguments.get(parameter, (None,))
-    value = constants.get(binding) if isinstance(binding, str) else binding
-    return value.numpy() if isinstance(value, TensorValue) and isinstance(value.type, TensorType) else None
