@@ -1,6 +1,5 @@
 """Packed integers of fewer than eight bits: the first element lies in the lowest bits of the first byte."""
 
-
 import numpy as np
 from numpy.typing import NDArray
 
