@@ -10,7 +10,6 @@ from mlbuilder import Const, Op, build
 
 from kewcore.runtime import load
 from kewcore.runtime.inspection import weight_reports
-from kewcore.runtime.packing import pack
 
 F32 = "fp32"
 
@@ -26,6 +25,12 @@ def expand(tmp_path: Path, kind: str, arguments: Any, shape: tuple[int, ...], op
     results = [load(package, executor).predict({"x": np.zeros(shape)})["y"] for executor in ("reference", "onnx")]
     assert np.array_equal(*results)
     return results[0]
+
+
+def pack(values: Any, bits: int) -> Any:
+    """Packs unsigned elements as one long number, the first in its lowest bits."""
+    number = sum(int(value) << (bits * position) for position, value in enumerate(np.ravel(values)))
+    return np.frombuffer(number.to_bytes(-(-np.size(values) * bits // 8), "little"), np.uint8)
 
 
 def packed(values: Any, bits: int) -> Const:
