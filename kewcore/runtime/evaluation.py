@@ -1,7 +1,7 @@
 """What an operation computes: its kernel on its arguments, every result rounded to its declared type; and blocks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -205,6 +205,13 @@ def narrow(value: Any, type_: Any) -> Any:
         with np.errstate(over="ignore"):
             return value.astype(type_.dtype.numpy, copy=not value.flags.writeable)
     return value
+
+
+def traced(value: Any, type_: Any, precision: Precision) -> Any:
+    """Brings a value of a trace to its declared type; where fp16 was not rounded to, it stays the float32 it is."""
+    if precision == "fp32" and isinstance(type_, TensorType) and type_.dtype is DataType.FLOAT16:
+        return narrow(value, replace(type_, dtype=DataType.FLOAT32))
+    return narrow(value, type_)
 
 
 def read_only(values: Values) -> Values:

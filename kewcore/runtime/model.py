@@ -76,8 +76,9 @@ class Model:
             state: As for `predict`.
 
         Returns:
-            Arrays in their declared types; the label and the probabilities of a classifier as they are. Names in a
-            pipeline begin with that of the part, as in `model0/x`.
+            Arrays in their declared types, with `precision="fp32"` fp16-typed ones as the float32 that was computed;
+            the label and the probabilities of a classifier as they are. Names in a pipeline begin with that of the
+            part, as in `model0/x`.
         """
         with within_memory(f"a trace of '{self.package.path}'"):
             return self.executor.trace(inputs, self._cells(state))

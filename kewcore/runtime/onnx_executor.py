@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.errors import PackageError, UnsupportedError
-from kewcore.runtime.evaluation import Context, endless_loop, evaluate, narrow, widen
+from kewcore.runtime.evaluation import Context, endless_loop, evaluate, narrow, traced, widen
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.integer_kernels import integer_products
 from kewcore.runtime.lowering.graph import UNFINISHED_LOOP
@@ -46,12 +46,15 @@ class OnnxExecutor:
 
     def run(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
         """Computes the outputs; safe to call from several threads at a time, unless they share states."""
-        return self._run(self._schedule, inputs, states, self.function.body.outputs)
+        values = self._computed(self._schedule, inputs, states)
+        return {name: narrow(values[name], self._schedule.types[name]) for name in self.function.body.outputs}
 
     def trace(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
         """Computes every value outside blocks as the program stands, without rewrites; slower, needs a session more."""
-        names = tuple(name for name in self._full_schedule.types if name not in states)
-        return self._run(self._full_schedule, inputs, states, names)
+        schedule = self._full_schedule
+        values = self._computed(schedule, inputs, states)
+        names = (name for name in schedule.types if name not in states)
+        return {name: traced(values[name], schedule.types[name], self.precision) for name in names}
 
     def placements(self) -> tuple[Placement, ...]:
         """Which executor takes each operation."""
@@ -78,13 +81,7 @@ class OnnxExecutor:
         packs = any(node.op_type == "MatMulInteger" for node in segment.graph.nodes)
         return session_of(model, threads=self.threads, spinning=self.spinning, weights=apart, packs=packs)
 
-    def _run(
-        self,
-        schedule: "_Schedule",
-        inputs: Mapping[str, Any],
-        states: Mapping[str, StateCell],
-        names: tuple[str, ...],
-    ) -> Values:
+    def _computed(self, schedule: "_Schedule", inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
         values: Values = {**schedule.constants, **states}
         context = Context(self.function.opset, self.precision)
         for named in self.function.inputs:
@@ -96,7 +93,7 @@ class OnnxExecutor:
                 values.update(zip(step.outputs, run_session(step.session, feed), strict=True))
             else:
                 evaluate(step.operation, context, values)
-        return {name: narrow(values[name], schedule.types[name]) for name in names}
+        return values
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kewcore.runtime.evaluation import Context, evaluate, is_constant, narrow, read_only, widen
+from kewcore.runtime.evaluation import Context, evaluate, is_constant, narrow, read_only, traced, widen
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.program import Function
 from kewcore.runtime.state import StateCell
@@ -45,7 +45,8 @@ class ReferenceExecutor:
         for operation in self.function.body.operations:
             if not operation.outputs or operation.outputs[0].name not in values:
                 evaluate(operation, context, values)
-        return self._declared(values, tuple(name for name in self._types if not isinstance(values[name], StateCell)))
+        names = (name for name in self._types if not isinstance(values[name], StateCell))
+        return {name: traced(values[name], self._types[name], self.precision) for name in names}
 
     def placements(self) -> tuple[Placement, ...]:
         """Every operation but constants is its own."""
