@@ -21,13 +21,18 @@ def work_of(kind: str, arguments: StaticArguments, results: Results) -> int:
         results: Shapes of its results.
     """
     moved = sum(elements(shape) for row in arguments.shapes.values() for shape in row) + sum(map(elements, results))
-    rule = _PRODUCTS.get(kind)
-    if rule is None:
-        return moved
-    try:
-        return moved + rule(arguments, results)
-    except (UnknownShapeError, IndexError):
-        return moved
+    return moved + _counted(_PRODUCTS | _VISITS, kind, arguments, results)
+
+
+def multiply_adds(kind: str, arguments: StaticArguments, results: Results) -> int:
+    """Returns the products that an operation adds up; 0 for one that has none, such as a pool or an activation.
+
+    Args:
+        kind: MIL's name of the operation.
+        arguments: Shapes of its arguments, and the constants among them.
+        results: Shapes of its results.
+    """
+    return _counted(_PRODUCTS, kind, arguments, results)
 
 
 def elements(shape: Shape | None) -> int:
@@ -61,6 +66,21 @@ def peak_bytes(operations: Sequence[Operation], sizes_bytes: Mapping[str, int], 
         gone += [name for name in names if name not in last]
         alive -= sum(sizes_bytes.get(name, 0) for name in gone)
     return most
+
+
+def _counted(
+    rules: Mapping[str, Callable[[StaticArguments, Results], int]],
+    kind: str,
+    arguments: StaticArguments,
+    results: Results,
+) -> int:
+    rule = rules.get(kind)
+    if rule is None:
+        return 0
+    try:
+        return rule(arguments, results)
+    except (UnknownShapeError, IndexError):
+        return 0
 
 
 def _shape(arguments: StaticArguments, parameter: str) -> Shape:
@@ -134,6 +154,9 @@ _PRODUCTS: dict[str, Callable[[StaticArguments, Results], int]] = {
     "lstm": _recurrent,
     "gru": _recurrent,
     "rnn": _recurrent,
+}
+"""What operations multiply and add up."""
+_VISITS: dict[str, Callable[[StaticArguments, Results], int]] = {
     "max_pool": _pool,
     "avg_pool": _pool,
     "l2_pool": _pool,
@@ -142,4 +165,4 @@ _PRODUCTS: dict[str, Callable[[StaticArguments, Results], int]] = {
     "argsort": _sorting,
     "topk": _sorting,
 }
-"""What operations multiply, or visit again and again."""
+"""Elements that operations visit again and again."""
