@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kewcore.runtime.lowering.covering_kernels import covering_product
 from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
 from kewcore.runtime.lowering.integer_products import integer_conv
 from kewcore.runtime.lowering.registry import lowers
@@ -22,7 +23,7 @@ def _conv(lowering: Lowering) -> None:
         "group": int(lowering.constant("groups", 1)),
         "pads": _onnx_pads(_pads(lowering, kernel, strides, dilations)),
     }
-    if integer_conv(lowering, attributes):
+    if integer_conv(lowering, attributes) or covering_product(lowering, attributes):
         return
     inputs = [lowering.value("x"), lowering.value("weight")]
     if lowering.has("bias"):
