@@ -112,6 +112,28 @@ def available_threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def start_executor(
+    function: Function,
+    executor: ExecutorChoice = "auto",
+    threads: int | None = None,
+    *,
+    precision: Precision = "typed",
+) -> Executor:
+    """Starts what runs a function by itself, such as one with other outputs than its package describes.
+
+    Args:
+        function: A verified function, or one made from a verified function.
+        executor: As in `load`.
+        threads: As in `load`.
+        precision: As in `load`.
+
+    Raises:
+        DependencyError: `executor="onnx"`, and ONNX Runtime is not installed.
+    """
+    with within_memory("starting an executor"):
+        return _executor(function, _Choices(executor, threads or available_threads(), precision, spinning=False))
+
+
 def _executor(function: Function, choices: _Choices) -> Executor:
     choice, precision = choices.executor, choices.precision
     installed = find_spec("onnx") is not None and find_spec("onnxruntime") is not None
