@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore_export.forms import FLOAT16, FLOAT32, INT8, WeightForm
 from kewcore_export.modes import Mode
 from kewcore_export.program import StoredConstant
 from kewcore_export.quantizers.blocks import block_size
@@ -22,6 +23,7 @@ from kewcore_export.quantizers.linear import quantize_linear
 from kewcore_export.quantizers.palette import quantize_palette, quantize_sparse_palette
 from kewcore_export.quantizers.rounding import round_to_fp16
 from kewcore_export.quantizers.sparse import magnitude_mask, prune
+from kewcore_export.quantizers.vector_palette import quantize_vector_palette
 from kewcore_export.targets import TARGETS, Target
 
 INT4_BLOCK = 32
@@ -37,22 +39,33 @@ PROTECTED_PART = 0.02
 
 
 @dataclass(frozen=True)
+class FormChoice:
+    """The form that a constant is to take.
+
+    Attributes:
+        form: The form.
+        reason: Why it is another than what the mode says; empty where it is not.
+    """
+
+    form: WeightForm
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class ConstantPlan:
     """What becomes of one constant.
 
     Attributes:
         constant: The constant.
         compressed: Its compressed form, or its values rounded to fp16 with care; None where they stay as converted.
-        form: Form, bits and granularity in words, such as `palette, 4 bits, one a channel`.
-        bits: Bits of a stored element, without scales and palettes.
+        form: The form that it takes.
         granularity: What shares a scale or palette: `tensor`, `channel`, `block of 32`.
         reason: Why it is not compressed, or not as the mode says; empty where there is nothing to explain.
     """
 
     constant: StoredConstant
     compressed: StoredWeight | None
-    form: str
-    bits: int
+    form: WeightForm
     granularity: str
     reason: str
 
@@ -60,7 +73,7 @@ class ConstantPlan:
 def compress_constants(
     constants: tuple[StoredConstant, ...], float32: Mapping[str, NDArray[np.float32]], mode: Mode, target: Target
 ) -> tuple[ConstantPlan, ...]:
-    """Compresses the constants of a 16-bit program.
+    """Compresses the constants of a program.
 
     Args:
         constants: Of the program, in its order.
@@ -68,11 +81,46 @@ def compress_constants(
         mode: How to store them.
         target: Deployment target; before iOS 18 palettes are shared by a whole tensor.
     """
+    choices = choose_forms(constants, mode.weights)
+    return tuple(compress(constant, float32[constant.name], choices[constant.name], target) for constant in constants)
+
+
+def choose_forms(constants: tuple[StoredConstant, ...], form: WeightForm) -> dict[str, FormChoice]:
+    """Chooses the form of each constant, where one form is asked for all weights.
+
+    Args:
+        constants: Of the program.
+        form: What is asked.
+    """
     weights = [constant for constant in constants if constant.channel_axis is not None]
-    protected = _protected(weights) if mode.bits < 8 or mode.sparsity else frozenset()
-    return tuple(
-        _plan(constant, float32[constant.name], mode, target, constant.name in protected) for constant in constants
-    )
+    protected = _protected(weights) if form.bits < 8 or form.sparsity else frozenset()
+    return {constant.name: _choice(constant, form, constant.name in protected) for constant in constants}
+
+
+def compress(constant: StoredConstant, weight: NDArray[np.float32], choice: FormChoice, target: Target) -> ConstantPlan:
+    """Compresses one constant, unless that would make it larger.
+
+    Args:
+        constant: The constant.
+        weight: Its values before rounding to fp16.
+        choice: Its form.
+        target: Deployment target.
+    """
+    form = choice.form
+    as_float = ConstantPlan(constant, None, form if form.kind == "float" else FLOAT16, "tensor", choice.reason)
+    if form == FLOAT32 or constant.channel_axis is None:
+        return as_float
+    rounded = replace(as_float, compressed=round_to_fp16(weight, constant.channel_axis))
+    if form == FLOAT16:
+        return rounded
+    unfit = _unfit(form, weight.shape, constant.channel_axis)
+    if unfit:
+        return replace(rounded, reason=unfit)
+    plan = _compress(constant, weight, choice, target)
+    compressed_bytes = -(-stored_bits(plan.compressed) // 8) if plan.compressed else 0
+    if compressed_bytes >= constant.size * 2:
+        return replace(as_float, reason=f"{compressed_bytes} bytes compressed, {constant.size * 2} as fp16")
+    return plan
 
 
 def _protected(weights: list[StoredConstant]) -> frozenset[str]:
@@ -86,51 +134,51 @@ def _protected(weights: list[StoredConstant]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _plan(
-    constant: StoredConstant, weight: NDArray[np.float32], mode: Mode, target: Target, protected: bool
-) -> ConstantPlan:
-    as_float = ConstantPlan(constant, None, "float", mode.float_bits, "tensor", "")
-    if mode.form == "float":
-        if constant.channel_axis is None or mode.float_bits == 32:
-            return as_float
-        return replace(as_float, compressed=round_to_fp16(weight, constant.channel_axis))
+def _choice(constant: StoredConstant, form: WeightForm, protected: bool) -> FormChoice:
+    if form.kind == "float":
+        return FormChoice(form)
     if constant.channel_axis is None:
-        return replace(as_float, reason=f"{constant.parameter} of {constant.op_type}: not a weight")
+        return FormChoice(FLOAT16, f"{constant.parameter} of {constant.op_type}: not a weight")
     if protected:
-        plan = _compress(constant, weight, "linear", 8, "channel", 0.0, target)
-        plan = replace(plan, reason=f"one of the smallest, together at most {PROTECTED_PART:.0%} of all weights: int8")
-    else:
-        plan = _compress(constant, weight, mode.form, mode.bits, mode.granularity, mode.sparsity, target)
-    compressed_bytes = -(-stored_bits(plan.compressed) // 8) if plan.compressed else 0
-    if compressed_bytes >= constant.size * 2:
-        return replace(as_float, reason=f"{compressed_bytes} bytes compressed, {constant.size * 2} as fp16")
-    return plan
+        return FormChoice(INT8, f"one of the smallest, together at most {PROTECTED_PART:.0%} of all weights: int8")
+    return FormChoice(form)
+
+
+def _unfit(form: WeightForm, shape: tuple[int, ...], axis: int) -> str:
+    """Says why a weight of this shape cannot take a form; empty where it can."""
+    wanted = form.group * form.vector
+    if shape[axis] % wanted:
+        word = "a group" if form.granularity == "group" else "a vector"
+        return f"its {shape[axis]} output channels do not divide by the {wanted} of {word}"
+    return ""
 
 
 def _compress(
-    constant: StoredConstant,
-    weight: NDArray[np.float32],
-    form: str,
-    bits: int,
-    granularity: str,
-    sparsity: float,
-    target: Target,
+    constant: StoredConstant, weight: NDArray[np.float32], choice: FormChoice, target: Target
 ) -> ConstantPlan:
-    axis = constant.channel_axis or 0
-    if form in ("palette", "sparse-palette") and _one_palette_a_channel(weight, axis, bits, target):
+    form, axis = choice.form, constant.channel_axis or 0
+    granularity: str = form.granularity
+    if (
+        form.kind in ("palette", "sparse-palette")
+        and granularity == "tensor"
+        and _one_palette_a_channel(weight, axis, form.bits, target)
+    ):
         granularity = "channel"
-    blocks, words = _blocks(weight.shape, axis, granularity)
+    blocks, words = _blocks(weight.shape, axis, granularity, form.group)
     compressed: CompressedWeight
-    match form:
+    match form.kind:
         case "linear":
-            compressed = quantize_linear(weight, bits, blocks, axis)
+            compressed = quantize_linear(weight, form.bits, blocks, axis)
         case "palette":
-            compressed = quantize_palette(weight, bits, blocks, axis)
+            compressed = quantize_palette(weight, form.bits, blocks, axis)
+        case "vector-palette":
+            compressed = quantize_vector_palette(weight, form.bits, form.vector, axis)
+            words = f"tensor, vectors of {form.vector}"
         case "sparse":
-            compressed, words = prune(weight, magnitude_mask(weight, sparsity)), "element"
+            compressed, words = prune(weight, magnitude_mask(weight, form.sparsity)), "element"
         case _:
-            compressed = quantize_sparse_palette(weight, magnitude_mask(weight, sparsity), bits, blocks)
-    return ConstantPlan(constant, compressed, form, bits, words, "")
+            compressed = quantize_sparse_palette(weight, magnitude_mask(weight, form.sparsity), form.bits, blocks)
+    return ConstantPlan(constant, compressed, form, words, choice.reason)
 
 
 def _one_palette_a_channel(weight: NDArray[np.float32], channel_axis: int, bits: int, target: Target) -> bool:
@@ -138,11 +186,13 @@ def _one_palette_a_channel(weight: NDArray[np.float32], channel_axis: int, bits:
     return target >= TARGETS["iOS18"] and palette_bits <= MOST_PALETTE_PART * weight.size * bits
 
 
-def _blocks(shape: tuple[int, ...], channel_axis: int, granularity: str) -> tuple[tuple[int, ...], str]:
+def _blocks(shape: tuple[int, ...], channel_axis: int, granularity: str, group: int) -> tuple[tuple[int, ...], str]:
     blocks = [1] * len(shape)
     if granularity == "tensor":
         return tuple(blocks), "tensor"
-    blocks[channel_axis] = shape[channel_axis]
+    blocks[channel_axis] = shape[channel_axis] // group
+    if granularity == "group":
+        return tuple(blocks), f"group of {group} channels"
     if granularity == "block":
         # Along the input channels: the other of the first two axes.
         input_axis = 1 if channel_axis == 0 else 0

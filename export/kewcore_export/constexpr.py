@@ -20,6 +20,7 @@ from kewcore_export.quantizers.compressed import (
     PaletteWeight,
     SparsePaletteWeight,
     SparseWeight,
+    VectorPaletteWeight,
 )
 from kewcore_export.targets import TARGETS, Target
 from kewcore_export.tensor_values import new_output, set_file_tensor, set_small_tensor
@@ -70,7 +71,7 @@ def decompressed(op_type: str, parameters: Mapping[str, Array]) -> tuple[Array, 
         case "constexpr_lut_to_dense":
             if "shape" in parameters:
                 return (_flat_palette(parameters),)
-            return (_look_up(parameters["indices"], parameters["lut"]),)
+            return (_look_up(parameters["indices"], parameters["lut"], int(parameters.get("vector_axis", 0))),)
         case "constexpr_sparse_to_dense":
             return (_scatter(parameters),)
         case "constexpr_lut_to_sparse":
@@ -122,6 +123,13 @@ def _add_ios18(block: Any, name: str, weight: CompressedWeight, weights: Weights
         case PaletteWeight(indices, palette, bits):
             operation = _new_operation(block, "constexpr_lut_to_dense", name)
             parameters = [("indices", indices, _unsigned(bits)), ("lut", palette[..., None], "fp16")]
+        case VectorPaletteWeight(indices, palette, bits, axis):
+            operation = _new_operation(block, "constexpr_lut_to_dense", name)
+            parameters = [
+                ("indices", indices, _unsigned(bits)),
+                ("lut", palette, "fp16"),
+                ("vector_axis", np.asarray(axis, np.int32), None),
+            ]
         case SparseWeight(mask, kept):
             operation = _new_operation(block, "constexpr_sparse_to_dense", name)
             parameters = [("nonzero_data", kept, "fp16"), ("mask", mask, "uint1")]
@@ -166,6 +174,8 @@ def _dense_shape(weight: CompressedWeight) -> tuple[int, ...]:
             return array.shape
         case SparseWeight(mask=mask) | SparsePaletteWeight(mask=mask):
             return mask.shape
+        case VectorPaletteWeight():
+            return weight.shape
 
 
 def _signed(bits: int) -> ElementType:
@@ -208,12 +218,17 @@ def _scatter(parameters: Mapping[str, Array]) -> Array:
     return dense
 
 
-def _look_up(indices: Array, lut: Array) -> Array:
-    palettes = lut[..., 0]
-    blocks, levels = palettes.shape[:-1], palettes.shape[-1]
+def _look_up(indices: Array, lut: Array, vector_axis: int = 0) -> Array:
+    blocks, (levels, vector) = lut.shape[:-2], lut.shape[-2:]
     owner = spread(np.arange(int(np.prod(blocks)), dtype=np.int32).reshape(blocks), indices.shape)
-    values: Array = palettes.reshape(-1)[owner * levels + indices.astype(np.int32)]
-    return values
+    values: Array = lut.reshape(-1, vector)[owner * levels + indices.astype(np.int32)]
+    return values[..., 0] if vector == 1 else _along(values, vector_axis)
+
+
+def _along(vectors: Array, axis: int) -> Array:
+    """Lays the last axis, the elements of vectors, out along another."""
+    moved = np.moveaxis(vectors, -1, axis + 1)
+    return moved.reshape(*moved.shape[:axis], -1, *moved.shape[axis + 2 :])
 
 
 def parameters_of(operation: Any) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kewcore.errors import ExportError
 from kewcore_export.compression import ConstantPlan
+from kewcore_export.forms import WeightForm
 from kewcore_export.modes import Mode
 from kewcore_export.program import StoredConstant, read_constants
 from kewcore_export.quantizers.compressed import stored_bits
@@ -66,7 +67,7 @@ def measured_weights(
             were to stay), or less sparse than asked.
     """
     stored = read_constants(model, weights)
-    return tuple(_measured(plan, float32[plan.constant.name], stored[plan.constant.name], mode) for plan in plans)
+    return tuple(_measured(plan, float32[plan.constant.name], stored[plan.constant.name], mode.name) for plan in plans)
 
 
 def snr_db(reference: NDArray[np.float32], stored: NDArray[Any]) -> float | None:
@@ -78,24 +79,31 @@ def snr_db(reference: NDArray[np.float32], stored: NDArray[Any]) -> float | None
     return float(10 * np.log10(signal / noise)) if signal else -np.inf
 
 
-def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArray[Any], mode: Mode) -> WeightRecord:
-    name = plan.constant.name
+def _floor_db(form: WeightForm) -> float:
+    """The least signal-to-noise ratio of a usable weight; vectors share their bits."""
+    bits = form.bits // form.vector
+    return SNR_FLOORS_DB[max(known for known in SNR_FLOORS_DB if known <= bits)] if bits else 0.0
+
+
+def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArray[Any], mode: str) -> WeightRecord:
+    name, form = plan.constant.name, plan.form
     ratio_db = snr_db(reference, stored)
     sparsity = float(np.mean(stored == 0))
-    pruned = plan.form in ("sparse", "sparse-palette")
+    pruned = form.sparsity > 0
     # What pruning takes away is wanted; what it was to leave must still be there.
-    stays = magnitude_mask(reference, mode.sparsity) if pruned else np.ones(reference.shape, bool)
+    stays = magnitude_mask(reference, form.sparsity) if pruned else np.ones(reference.shape, bool)
     kept_db = snr_db(reference[stays], stored[stays])
-    if kept_db is not None and not kept_db >= SNR_FLOORS_DB[plan.bits]:
+    floor_db = _floor_db(form)
+    if kept_db is not None and not kept_db >= floor_db:
         raise ExportError(
-            f"weight '{name}' {list(reference.shape)} keeps only {kept_db:.1f} dB of signal in mode {mode.name}, "
-            f"less than the {SNR_FLOORS_DB[plan.bits]:.0f} dB of a usable {plan.bits}-bit {plan.form} weight",
+            f"weight '{name}' {list(reference.shape)} keeps only {kept_db:.1f} dB of signal in mode {mode}, "
+            f"less than the {floor_db:.0f} dB of a usable {form.bits}-bit {form.kind} weight",
             hint="its values may be too small or too widely spread for the mode; export this run with more bits",
         )
-    if pruned and sparsity < mode.sparsity - 1 / reference.size:
+    if pruned and sparsity < form.sparsity - 1 / reference.size:
         raise ExportError(
-            f"weight '{name}' {list(reference.shape)} came out {sparsity:.1%} sparse, mode {mode.name} "
-            f"asks for {mode.sparsity:.0%}"
+            f"weight '{name}' {list(reference.shape)} came out {sparsity:.1%} sparse, mode {mode} "
+            f"asks for {form.sparsity:.0%}"
         )
     size_bytes = stored.nbytes if plan.compressed is None else -(-stored_bits(plan.compressed) // 8)
     return WeightRecord(
@@ -104,8 +112,8 @@ def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArra
         op_type=plan.constant.op_type,
         parameter=plan.constant.parameter,
         shape=plan.constant.shape,
-        form=plan.form,
-        bits=plan.bits,
+        form=form.kind,
+        bits=form.bits,
         granularity=plan.granularity,
         size_bytes=size_bytes,
         snr_db=None if ratio_db is None else round(ratio_db, 3),

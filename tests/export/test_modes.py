@@ -24,18 +24,40 @@ def test_every_listed_mode_reads_back_as_itself() -> None:
         ("palette-3", "palette", 3, 0.0, "iOS18"),
         ("prune-62", "sparse", 16, 0.62, "iOS16"),
         ("prune-75-palette-4", "sparse-palette", 4, 0.75, "iOS18"),
+        ("palette-6-group-16", "palette", 6, 0.0, "iOS18"),
+        ("palette-8-vector-4", "vector-palette", 8, 0.0, "iOS18"),
+        ("rank-32-int8", "linear", 8, 0.0, "iOS16"),
+        ("rank-8-palette-3", "palette", 3, 0.0, "iOS18"),
     ],
 )
 def test_modes_mean_what_their_names_say(name: str, form: str, bits: int, sparsity: float, target: str) -> None:
     mode = parse_mode(name)
-    assert (mode.form, mode.bits, mode.sparsity, mode.lowest_target.name) == (form, bits, sparsity, target)
+    weights = mode.weights
+    assert (weights.kind, weights.bits, weights.sparsity, mode.lowest_target.name) == (form, bits, sparsity, target)
+    assert str(weights) == name
 
 
 def test_commas_and_repeats() -> None:
     assert [mode.name for mode in parse_modes(["int8,palette-4", "int8", "fp16"])] == ["int8", "palette-4", "fp16"]
 
 
-@pytest.mark.parametrize("name", ["palette-5", "int7", "prune-0", "prune-100", "prune-75-palette-5", "", "INT8 "])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "palette-5",
+        "int7",
+        "prune-0",
+        "prune-100",
+        "prune-75-palette-5",
+        "",
+        "INT8 ",
+        "rank-0-int8",
+        "rank-4-rank-2-int8",
+        "palette-4-vector-3",
+        "palette-4-group-0",
+        "rank-8",
+    ],
+)
 def test_an_unknown_mode_is_answered_with_the_list(name: str) -> None:
     with pytest.raises(UsageError, match=f"there is no compression mode '{name}'") as caught:
         parse_mode(name)

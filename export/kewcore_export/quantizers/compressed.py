@@ -81,7 +81,30 @@ class SparsePaletteWeight:
     bits: int
 
 
-CompressedWeight = LinearWeight | PaletteWeight | SparseWeight | SparsePaletteWeight
+@dataclass(frozen=True)
+class VectorPaletteWeight:
+    """`palette[indices]`, where an entry holds neighbours along one axis.
+
+    Attributes:
+        indices: uint8, the weight's shape, with `axis` divided by the length of a vector.
+        palette: fp16 `[1, ..., 1, 2**bits, vector]`.
+        bits: Bits of an index.
+        axis: Axis along which vectors lie.
+    """
+
+    indices: NDArray[np.uint8]
+    palette: NDArray[np.float16]
+    bits: int
+    axis: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The weight's shape."""
+        vector = self.palette.shape[-1]
+        return tuple(n * vector if axis == self.axis else n for axis, n in enumerate(self.indices.shape))
+
+
+CompressedWeight = LinearWeight | PaletteWeight | SparseWeight | SparsePaletteWeight | VectorPaletteWeight
 StoredWeight = RoundedWeight | CompressedWeight
 
 
@@ -92,7 +115,7 @@ def stored_bits(weight: StoredWeight) -> int:
             return values.size * 16
         case LinearWeight(values, scale, bits):
             return values.size * bits + scale.size * 16
-        case PaletteWeight(indices, palette, bits):
+        case PaletteWeight(indices, palette, bits) | VectorPaletteWeight(indices, palette, bits):
             return indices.size * bits + palette.size * 16
         case SparseWeight(mask, values):
             return mask.size + values.size * 16
