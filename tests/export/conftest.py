@@ -1,6 +1,7 @@
 """Small networks and their packages, made once for all tests of the room."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,21 @@ def run_of(tmp_path: Path) -> Callable[..., Path]:
         return write_run(tmp_path / "run", model, class_names, title="KewCNN", stand_in=True)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mil() -> Iterator[None]:
+    """coremltools and its TensorFlow frontend, which raises Python's recursion limit: not in a test of hypothesis.
+
+    coremltools collects garbage after every conversion; all that TensorFlow brought is kept out of that.
+    """
+    from kewcore.models.tensorflow import import_tensorflow
+    from kewcore_export.coremltools_import import import_coremltools
+
+    import_tensorflow()
+    import_coremltools()
+    import coremltools.converters.mil.frontend.tensorflow.load  # noqa: F401
+
+    gc.freeze()
+    yield
+    gc.unfreeze()

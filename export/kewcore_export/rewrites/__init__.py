@@ -1,0 +1,1 @@
+"""Exact rewrites of a converted program into forms that the Neural Engine takes, one a file."""
