@@ -4,14 +4,12 @@ No weight is left out by size or divisibility. What stays floating point is what
 matrix product (biases, normalisation), and what its compressed form would make larger; both are listed with the reason.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kewcore_export.forms import FLOAT16, FLOAT32, INT8, WeightForm
-from kewcore_export.modes import Mode
 from kewcore_export.program import StoredConstant
 from kewcore_export.quantizers.blocks import block_size
 from kewcore_export.quantizers.compressed import (
@@ -70,21 +68,6 @@ class ConstantPlan:
     reason: str
 
 
-def compress_constants(
-    constants: tuple[StoredConstant, ...], float32: Mapping[str, NDArray[np.float32]], mode: Mode, target: Target
-) -> tuple[ConstantPlan, ...]:
-    """Compresses the constants of a program.
-
-    Args:
-        constants: Of the program, in its order.
-        float32: Their values before rounding to fp16.
-        mode: How to store them.
-        target: Deployment target; before iOS 18 palettes are shared by a whole tensor.
-    """
-    choices = choose_forms(constants, mode.weights)
-    return tuple(compress(constant, float32[constant.name], choices[constant.name], target) for constant in constants)
-
-
 def choose_forms(constants: tuple[StoredConstant, ...], form: WeightForm) -> dict[str, FormChoice]:
     """Chooses the form of each constant, where one form is asked for all weights.
 
@@ -93,7 +76,7 @@ def choose_forms(constants: tuple[StoredConstant, ...], form: WeightForm) -> dic
         form: What is asked.
     """
     weights = [constant for constant in constants if constant.channel_axis is not None]
-    protected = _protected(weights) if form.bits < 8 or form.sparsity else frozenset()
+    protected = _protected(weights) if form.bits < 8 or form.sparsity or form.rank else frozenset()
     return {constant.name: _choice(constant, form, constant.name in protected) for constant in constants}
 
 
@@ -119,7 +102,7 @@ def compress(constant: StoredConstant, weight: NDArray[np.float32], choice: Form
     plan = _compress(constant, weight, choice, target)
     compressed_bytes = -(-stored_bits(plan.compressed) // 8) if plan.compressed else 0
     if compressed_bytes >= constant.size * 2:
-        return replace(as_float, reason=f"{compressed_bytes} bytes compressed, {constant.size * 2} as fp16")
+        return replace(rounded, reason=f"{compressed_bytes} bytes compressed, {constant.size * 2} as fp16")
     return plan
 
 

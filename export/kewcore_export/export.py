@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from kewcore.console import progress
 from kewcore.errors import ExportError, PackageError
 from kewcore.models.reference import load_keras_model
 from kewcore.training.run import Run, load_run
-from kewcore_export.compression import compress_constants
+from kewcore_export.compressed_program import compress_program, write_program
+from kewcore_export.compression import choose_forms
 from kewcore_export.conversion import INPUT_NAME, Conversion, converted
 from kewcore_export.golden import (
     golden_cases,
@@ -32,8 +33,7 @@ from kewcore_export.measured_weights import check_range, measured_weights
 from kewcore_export.metadata import describe_model
 from kewcore_export.model_card import model_card
 from kewcore_export.modes import Mode
-from kewcore_export.package import MODEL_FILE, WEIGHTS_FILE, write_package
-from kewcore_export.program import with_weights
+from kewcore_export.package import WEIGHTS_FILE
 from kewcore_export.sidecar import (
     PACKAGE_SUFFIX,
     InputRecord,
@@ -217,15 +217,12 @@ def _write(original: _Original, job: _Job, conversion: Conversion, out: Path) ->
     image = InputRecord(INPUT_NAME, graph.height, graph.width, graph.channels, colour, run.data.resize)
     described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode)
     check_range(program.constants, conversion.float32, job.mode)
-    plans = compress_constants(program.constants, conversion.float32, job.mode, job.target)
-    compressed = {plan.constant.name: plan.compressed for plan in plans if plan.compressed is not None}
+    choices = choose_forms(program.constants, job.mode.weights)
+    compressed = compress_program(replace(program, model=described), conversion.float32, choices, job.target)
     with replacing_together(out) as staging:
         package = staging / job.package.name
-        write_package(
-            package, lambda weights: with_weights(described, program.weights, compressed, job.target, weights)
-        )
-        model = type(described).FromString((package / MODEL_FILE).read_bytes())
-        records = measured_weights(plans, conversion.float32, model, package / WEIGHTS_FILE, job.mode)
+        model = write_program(compressed, package)
+        records = measured_weights(compressed.plans, compressed.float32, model, package / WEIGHTS_FILE, job.mode)
         names = write_golden(golden_folder(package), images)
         sidecar = Sidecar(
             name=job.package.stem,

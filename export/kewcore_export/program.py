@@ -35,6 +35,7 @@ class StoredConstant:
         op_type: Type of that op, such as `conv`.
         parameter: The op's parameter that it is, such as `weight`.
         channel_axis: Axis of the op's output channels; None if it is not a weight of a convolution or matrix product.
+        groups: Groups of a grouped convolution, else 1.
     """
 
     name: str
@@ -44,6 +45,7 @@ class StoredConstant:
     op_type: str
     parameter: str
     channel_axis: int | None
+    groups: int = 1
 
     @property
     def size(self) -> int:
@@ -71,10 +73,10 @@ def stored_constants(model: Any) -> tuple[StoredConstant, ...]:
         for binding in argument.arguments
         if binding.WhichOneof("binding") == "name"
     }
-    booleans = {
-        operation.outputs[0].name: operation.attributes["val"].immediateValue.tensor.bools.values[0]
+    settings = {
+        operation.outputs[0].name: operation.attributes["val"].immediateValue.tensor
         for operation in block.operations
-        if operation.type == "const" and element_name(operation.attributes["val"].type) == "BOOL"
+        if operation.type == "const"
     }
     found = []
     for operation in block.operations:
@@ -85,14 +87,28 @@ def stored_constants(model: Any) -> tuple[StoredConstant, ...]:
         shape = shape_of(value.type)
         axis = _CHANNEL_AXES.get((consumer.type, parameter))
         if (consumer.type, parameter) == ("matmul", "y") and len(shape) == 2:
-            transposed = "transpose_y" in consumer.inputs and booleans[consumer.inputs["transpose_y"].arguments[0].name]
-            axis = 0 if transposed else 1
+            axis = 0 if _setting(consumer, "transpose_y", settings, "bools", False) else 1
+        groups = int(_setting(consumer, "groups", settings, "ints", 1))
         found.append(
             StoredConstant(
-                name, value.blobFileValue.offset, shape, consumer.outputs[0].name, consumer.type, parameter, axis
+                name,
+                value.blobFileValue.offset,
+                shape,
+                consumer.outputs[0].name,
+                consumer.type,
+                parameter,
+                axis,
+                groups,
             )
         )
     return tuple(found)
+
+
+def _setting(operation: Any, parameter: str, constants: Mapping[str, Any], field: str, default: Any) -> Any:
+    """Reads a constant argument of one element."""
+    if parameter not in operation.inputs:
+        return default
+    return getattr(constants[operation.inputs[parameter].arguments[0].name], field).values[0]
 
 
 def read_constants(model: Any, weights: Path) -> dict[str, NDArray[Any]]:
@@ -156,10 +172,14 @@ def with_weights(
         new = block.operations.add()
         new.CopyFrom(operation)
         if operation.type == "const" and operation.attributes["val"].WhichOneof("value") == "blobFileValue":
-            element, array = read_entry(source, operation.attributes["val"].blobFileValue.offset)
-            values = array if form is None else form.values
-            new.attributes["val"].blobFileValue.offset = weights.add(values, element)
+            value = new.attributes["val"].blobFileValue
+            value.offset = _copied(source, value.offset, weights) if form is None else weights.add(form.values, "fp16")
     return copy
+
+
+def _copied(source: Path, offset: int, weights: WeightsWriter) -> int:
+    element, values = read_entry(source, offset)
+    return weights.add(values, element)
 
 
 def _in_weights_file(operation: Any) -> bool:

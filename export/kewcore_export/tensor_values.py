@@ -76,6 +76,16 @@ def set_small_tensor(value: Any, content: NDArray[Any] | str) -> None:
     tensor.bytes.values = np.ascontiguousarray(content).tobytes()
 
 
+def new_constant(block: Any, name: str, content: NDArray[Any] | str) -> None:
+    """Appends a `const` operation to a block: a string, or an array that `set_small_tensor` takes."""
+    operation = block.operations.add()
+    operation.type = "const"
+    set_small_tensor(operation.attributes["name"], name)
+    set_small_tensor(operation.attributes["val"], content)
+    type_ = operation.attributes["val"].type
+    new_output(operation, name, element_name(type_), shape_of(type_))
+
+
 def read_tensor(value: Any, weights: Path) -> NDArray[Any]:
     """Reads a numeric tensor from a value, or from the weights file that it refers to, in its shape.
 

@@ -10,7 +10,8 @@ import pytest
 from small_networks import CLASS_NAMES, small_network
 
 from kewcore.errors import ExportError
-from kewcore_export.compression import ConstantPlan, compress_constants
+from kewcore_export.compressed_program import compress_program
+from kewcore_export.compression import ConstantPlan, choose_forms
 from kewcore_export.conversion import Conversion, converted
 from kewcore_export.keras_graph import classifier_graph
 from kewcore_export.measured_weights import measured_weights
@@ -35,7 +36,8 @@ def measured(
     """Compresses, tampers with the largest weight, writes the package and measures it."""
     mode, target = parse_mode(name), TARGETS["iOS18"]
     program = conversion.by_float_bits[mode.float_bits]
-    plans = compress_constants(program.constants, conversion.float32, mode, target)
+    choices = choose_forms(program.constants, mode.weights)
+    plans = compress_program(program, conversion.float32, choices, target).plans
     stored = {plan.constant.name: plan.compressed for plan in plans if plan.compressed is not None}
     largest = max(stored, key=lambda key: conversion.float32[key].size)
     stored[largest] = tamper(stored[largest])

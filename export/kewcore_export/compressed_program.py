@@ -1,0 +1,94 @@
+"""A converted program with a form for each of its weights: factorised, compressed, written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore_export.compression import ConstantPlan, FormChoice, compress
+from kewcore_export.conversion import ConvertedProgram
+from kewcore_export.low_rank import largest_useful_rank, with_low_rank
+from kewcore_export.package import MODEL_FILE, write_package
+from kewcore_export.program import StoredConstant, with_weights
+from kewcore_export.targets import Target
+
+
+@dataclass(frozen=True)
+class CompressedProgram:
+    """A program that is ready to be written.
+
+    Attributes:
+        model: Protobuf `Model` with uncompressed constants.
+        source: Weights file of those that stay as converted.
+        plans: What becomes of each constant.
+        float32: Their values before any rounding, by name; of a weight of low rank those of its two factors.
+        target: Deployment target.
+    """
+
+    model: Any
+    source: Path
+    plans: tuple[ConstantPlan, ...]
+    float32: Mapping[str, NDArray[np.float32]]
+    target: Target
+
+
+def compress_program(
+    program: ConvertedProgram,
+    float32: Mapping[str, NDArray[np.float32]],
+    choices: Mapping[str, FormChoice],
+    target: Target,
+) -> CompressedProgram:
+    """Compresses every constant of a program.
+
+    Args:
+        program: The program.
+        float32: Values of its constants before rounding.
+        choices: The form of each constant, by its name. A rank at which factors would save nothing is passed over.
+        target: Deployment target.
+    """
+    choices = {constant.name: _useful(choices[constant.name], constant) for constant in program.constants}
+    ranks = {name: choice.form.rank for name, choice in choices.items() if choice.form.rank}
+    factorised = with_low_rank(program.model, program.constants, float32, ranks)
+    plans = tuple(
+        compress(
+            constant,
+            factorised.float32[constant.name],
+            _of_factor(choices[factorised.origins.get(constant.name, constant.name)]),
+            target,
+        )
+        for constant in factorised.constants
+    )
+    return CompressedProgram(factorised.model, program.weights, plans, factorised.float32, target)
+
+
+def write_program(program: CompressedProgram, package: Path) -> Any:
+    """Writes a package.
+
+    Args:
+        program: What to write.
+        package: The folder to create.
+
+    Returns:
+        The protobuf `Model` as read back.
+    """
+    compressed = {plan.constant.name: plan.compressed for plan in program.plans if plan.compressed is not None}
+    write_package(
+        package, lambda weights: with_weights(program.model, program.source, compressed, program.target, weights)
+    )
+    return type(program.model).FromString((package / MODEL_FILE).read_bytes())
+
+
+def _useful(choice: FormChoice, constant: StoredConstant) -> FormChoice:
+    most = largest_useful_rank(constant)
+    if choice.form.rank <= most:
+        return choice
+    reason = f"two factors of rank {choice.form.rank} would have no fewer elements than the weight"
+    return FormChoice(choice.form.factor, reason)
+
+
+def _of_factor(choice: FormChoice) -> FormChoice:
+    rank = choice.form.rank
+    return FormChoice(choice.form.factor, f"a factor of rank {rank}") if rank else choice

@@ -1,0 +1,96 @@
+"""Weights of low rank: the best product by Eckart and Young, and packages whose two operations stand for one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_networks import CLASS_NAMES, small_network
+
+from kewcore.runtime import load
+from kewcore_export.compressed_program import compress_program, write_program
+from kewcore_export.compression import choose_forms
+from kewcore_export.conversion import converted
+from kewcore_export.forms import parse_form
+from kewcore_export.keras_graph import classifier_graph
+from kewcore_export.low_rank import factors, largest_useful_rank
+from kewcore_export.program import StoredConstant
+from kewcore_export.targets import TARGETS
+
+
+@pytest.mark.unit
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(6, 20), (20, 6), (7, 3, 2, 3), (5, 5)]), st.integers(1, 5))
+def test_factors_are_the_truncated_singular_value_decomposition(seed: int, shape: tuple[int, ...], rank: int) -> None:
+    weight = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    first, second = factors(weight, rank)
+    assert first.shape == (rank, *shape[1:])
+    assert second.shape == (shape[0], rank)
+    matrix = weight.reshape(shape[0], -1)
+    left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+    best = (left[:, :rank] * values[:rank]) @ right[:rank]
+    assert second @ first.reshape(rank, -1) == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.unit
+def test_a_weight_of_that_rank_is_kept() -> None:
+    generator = np.random.default_rng(3)
+    weight = (generator.standard_normal((9, 2)) @ generator.standard_normal((2, 30))).astype(np.float32)
+    first, second = factors(weight, 4)
+    assert second @ first == pytest.approx(weight, abs=1e-4)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("op_type", "shape", "axis", "groups", "rank"),
+    [
+        ("conv", (96, 48, 3, 3), 0, 1, 78),  # 96 * 432 = 41,472 weights; 78 * (96 + 432) = 41,184
+        ("linear", (10, 10), 0, 1, 4),
+        ("conv", (96, 48, 3, 3), 0, 2, 0),
+        ("conv_transpose", (96, 48, 3, 3), 1, 1, 0),
+        ("conv", (96,), None, 1, 0),
+        ("linear", (1, 10), 0, 1, 0),
+    ],
+)
+def test_ranks_that_save_something(
+    op_type: str, shape: tuple[int, ...], axis: int | None, groups: int, rank: int
+) -> None:
+    constant = StoredConstant("w", 0, shape, "y", op_type, "weight", axis, groups)
+    assert largest_useful_rank(constant) == rank
+
+
+@pytest.fixture(scope="module")
+def conversion() -> Any:
+    with converted(classifier_graph(small_network()), CLASS_NAMES, TARGETS["iOS18"]) as found:
+        yield found
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", ["rank-40-fp16", "rank-6-int8", "rank-6-palette-6", "rank-6-palette-8-vector-2"])
+def test_packages_of_low_rank_give_what_the_product_gives(name: str, conversion: Any, tmp_path: Path) -> None:
+    form, target = parse_form(name), TARGETS["iOS18"]
+    assert form is not None
+    program = conversion.by_float_bits[16]
+    compressed = compress_program(program, conversion.float32, choose_forms(program.constants, form), target)
+    (cut,) = (plan for plan in compressed.plans if plan.constant.name.endswith("_first"))
+    origin = cut.constant.name.removesuffix("_first")
+    assert cut.constant.shape[0] == form.rank
+    write_program(compressed, tmp_path / "cut.mlpackage")
+    image = np.random.default_rng(4).integers(0, 256, (40, 36)).astype(np.uint8)
+    model = load(tmp_path / "cut.mlpackage", "reference")
+    values = model.trace({"image": image})
+    product = values[f"{origin}_second"].reshape(96, form.rank) @ values[f"{origin}_first"].reshape(form.rank, -1)
+    best = factors(conversion.float32[origin], form.rank)
+    wanted = best[1] @ best[0].reshape(form.rank, -1)
+    assert np.linalg.norm(product - wanted) < 0.2 * np.linalg.norm(wanted)
+    # The operation that took the whole weight, computed by hand from what the package says of its two factors.
+    operation = next(op for op in model.ops if op.outputs[0].name == cut.constant.consumer)
+    given_value = values[str(operation.inputs["x"][0])].reshape(-1).astype(np.float64)
+    outer = next(op for op in model.ops if cut.constant.consumer in op.reads)
+    bias = values[str(outer.inputs["bias"][0])].reshape(-1).astype(np.float64)
+    result = values[outer.outputs[0].name].reshape(-1)
+    assert result == pytest.approx(product.astype(np.float64) @ given_value + bias, abs=2e-2, rel=1e-2)
+    fast = load(tmp_path / "cut.mlpackage").predict({"image": image})["classLabel_probs"]
+    slow = model.predict({"image": image})["classLabel_probs"]
+    assert list(fast.values()) == pytest.approx(list(slow.values()), abs=2e-3)
