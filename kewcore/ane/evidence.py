@@ -44,7 +44,7 @@ _GUIDE = "https://github.com/sbryngelson/ane-guide/blob/9eb1afe"
 _APPLE_MODELS = "https://github.com/apple/coreai-models/blob/main/skills/skills/model-authoring/references"
 _COREML_DOCS = "https://apple.github.io/coremltools/docs-guides/source"
 
-NEURAL_ENGINE_RULES = Source("coreai-models, neural_engine_rules", f"{_APPLE_MODELS}/neural_engine_rules.md")
+NEURAL_ENGINE_RULES = Source("coreai-models", f"{_APPLE_MODELS}/neural_engine_rules.md")
 TYPED_EXECUTION = Source("coremltools, typed execution", f"{_COREML_DOCS}/typed-execution.html")
 FLEXIBLE_INPUTS = Source("coremltools, flexible inputs", f"{_COREML_DOCS}/flexible-inputs.html")
 QUANTISATION_SPEED = Source("coremltools, opt-quantization-perf", f"{_COREML_DOCS}/opt-quantization-perf.html")
