@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kewcore.cli.inspect_ane import AneOptions, check_unused, inspect_ane
 from kewcore.cli.options import Json, Quiet, Verbose
 from kewcore.cli.output import human_size, print_json, print_table
 
@@ -21,11 +22,50 @@ def inspect(
     function: Annotated[
         str | None, typer.Option("--function", metavar="NAME", help="Which function of a package that has several.")
     ] = None,
+    ane: Annotated[
+        bool, typer.Option("--ane", help="What of it the Neural Engine can run, by rules, chip by chip.")
+    ] = False,
+    chips: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--chip", metavar="NAME", help="With --ane: a chip such as A14 or M2; repeatable.", show_default="all"
+        ),
+    ] = None,
+    min_chip: Annotated[
+        str | None, typer.Option("--min-chip", metavar="NAME", help="With --ane: this chip and all later ones.")
+    ] = None,
+    require_resident: Annotated[
+        float | None,
+        typer.Option(
+            "--require-resident",
+            metavar="SHARE",
+            help="With --ane: exit with 1 if less of the multiply-adds can run on the engine of any of the chips.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="With --ane: images to check the fp16 range of activations on.",
+            show_default="the golden images beside the package",
+        ),
+    ] = None,
+    images: Annotated[
+        int, typer.Option("--images", min=0, help="With --ane: how many images; 0 leaves the check out.")
+    ] = 4,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="PLAN.json", help="With --ane: a compute plan that was made on a device."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Shows what is in a package: inputs, outputs, labels, operations, and weights with their compression."""
+    """Shows what is in a package: inputs, outputs, labels, operations, and weights with their compression.
+
+    With --ane, shows which operations the Neural Engine can run, and why not, without one at hand.
+    """
     from kewcore.console import say
     from kewcore.runtime import load
     from kewcore_bench.candidates import newest_package
@@ -33,6 +73,11 @@ def inspect(
     if package is None:
         package = newest_package()
         say(f"inspecting {package}")
+    options = AneOptions(tuple(chips or ()), min_chip, require_resident, data, images, plan)
+    if ane:
+        inspect_ane(package, function, options, as_json=as_json)
+        return
+    check_unused(options)
     model = load(package, function_name=function)
     if as_json:
         print_json("inspection", _as_json(model))

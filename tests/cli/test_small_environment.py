@@ -79,6 +79,15 @@ def test_inspect(environment: Path, work: Path, bed: Bed) -> None:
     assert json.loads(done.stdout)["kind"] == "inspection"
 
 
+def test_inspect_for_the_neural_engine(environment: Path, work: Path, bed: Bed) -> None:
+    name = f"packages/{bed.packages[0].name}"
+    done = kewcore(environment, work, "inspect", name, "--ane", "--require-resident", "1", "--data", "images", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["kind"] == "residency"
+    assert len(found["activations"]["inputs"]) == 4
+
+
 def test_verify(environment: Path, work: Path, bed: Bed) -> None:
     done = kewcore(environment, work, "verify", f"packages/{bed.packages[0].name}")
     assert done.returncode == 0, done.stderr
