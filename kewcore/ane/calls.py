@@ -1,11 +1,13 @@
 """Operations as rules see them: with the types of what they read, the constants among it, and who made it."""
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from kewcore.ane.loops import rounds
 from kewcore.runtime.evaluation import is_constant
 from kewcore.runtime.model import Model
 from kewcore.runtime.program import (
@@ -50,8 +52,8 @@ class Scope:
         sizes: Whether the inputs may change their sizes.
     """
 
-    types: Mapping[str, ValueType]
-    makers: Mapping[str, Operation]
+    types: ChainMap[str, ValueType]
+    makers: ChainMap[str, Operation]
     given: frozenset[str]
     wanted: frozenset[str]
     sizes: Sizes
@@ -66,12 +68,14 @@ class Call:
         operation: The operation; constants and compressed weights are none.
         scope: What it may read.
         loop: The `while_loop` or `cond` that holds it, or None.
+        rounds: How often it runs in a prediction; None in a loop whose rounds are not known before.
     """
 
     number: int
     operation: Operation
     scope: Scope
     loop: Operation | None = None
+    rounds: int | None = 1
 
     @property
     def type(self) -> str:
@@ -98,10 +102,11 @@ class Call:
 
     @cached_property
     def multiply_adds(self) -> int:
-        """Products that it adds up; sizes that are not known count as 1."""
+        """Products that it adds up in a prediction; sizes and rounds that are not known count as 1."""
         types = (output.type for output in self.operation.outputs)
         shapes = [type_.shape if isinstance(type_, TensorType) else None for type_ in types]
-        return multiply_adds(self.type, self.arguments, shapes)
+        once = multiply_adds(self.type, self.arguments, shapes)
+        return once if self.rounds is None else once * self.rounds
 
     @cached_property
     def read(self) -> Mapping[str, TensorType]:
@@ -172,13 +177,13 @@ def calls_of(model: Model) -> tuple[Call, ...]:
     """
     function = model.function
     scope = Scope(
-        types={named.name: named.type for named in function.inputs},
-        makers={},
+        types=ChainMap(_names(function.inputs)),
+        makers=ChainMap(),
         given=frozenset(named.name for named in function.inputs),
         wanted=frozenset(function.body.outputs).union(*(o.reads for o in function.body.operations if o.type in GLUE)),
         sizes=_sizes(model),
     )
-    found = _operations(function.body, scope, None)
+    found = _operations(function.body, scope, None, 1)
     return tuple(Call(number, *row) for number, row in enumerate(found, start=1))
 
 
@@ -188,19 +193,21 @@ def size_bytes(type_: TensorType) -> int:
 
 
 def _operations(
-    block: Block, scope: Scope, loop: Operation | None
-) -> Iterator[tuple[Operation, Scope, Operation | None]]:
+    block: Block, scope: Scope, loop: Operation | None, times: int | None
+) -> Iterator[tuple[Operation, Scope, Operation | None, int | None]]:
     inner = replace(
         scope,
-        types={**scope.types, **_names(block.inputs), **_names(o for op in block.operations for o in op.outputs)},
-        makers={**scope.makers, **{output.name: op for op in block.operations for output in op.outputs}},
+        types=scope.types.new_child(_names((*block.inputs, *(o for op in block.operations for o in op.outputs)))),
+        makers=scope.makers.new_child({output.name: op for op in block.operations for output in op.outputs}),
     )
     for operation in block.operations:
         if is_constant(operation):
             continue
-        yield operation, inner, loop
+        yield operation, inner, loop, times
+        once = 1 if operation.type == "cond" else rounds(operation, inner.makers)
+        inside = None if times is None or once is None else times * once
         for nested in operation.blocks:
-            yield from _operations(nested, inner, loop or operation)
+            yield from _operations(nested, inner, loop or operation, inside)
 
 
 def _names(named: Iterable[NamedType]) -> dict[str, ValueType]:

@@ -33,8 +33,12 @@ def core_ml_plan(package: Path, function_name: str) -> ComputePlan | None:
     except (RuntimeError, ValueError) as error:  # what the bridge to Core ML raises
         say(f"Core ML's own compute plan is left out: {error}")
         return None
+    ops = tuple(planned_ops(plan, function_name))
+    if not ops:
+        say("Core ML's own compute plan is left out: it does not show the parts of a pipeline")
+        return None
     device = _brand()
-    return ComputePlan(device, device.removeprefix("Apple "), tuple(planned_ops(plan, function_name)))
+    return ComputePlan(device, device.removeprefix("Apple "), ops)
 
 
 def planned_ops(plan: Any, function_name: str) -> Iterator[PlannedOp]:

@@ -97,8 +97,14 @@ class Residency:
 
     @property
     def multiply_adds(self) -> int:
-        """Products that the whole network adds up; bodies of loops count once."""
+        """Products that the whole network adds up."""
         return sum(call.multiply_adds for call in self.calls)
+
+    @property
+    def open_loops(self) -> tuple[str, ...]:
+        """Names of the loops that multiply, and whose rounds are not known before they run: they count as one round."""
+        names = (c.loop.name for c in self.calls if c.loop is not None and c.rounds is None and c.multiply_adds)
+        return tuple(dict.fromkeys(names))
 
 
 def residency(model: Model, chips: Sequence[Chip]) -> Residency:

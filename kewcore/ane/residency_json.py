@@ -28,6 +28,7 @@ def residency_json(report: Residency) -> dict[str, Any]:
                     for output in call.operation.outputs
                 ],
                 "multiply_adds": call.multiply_adds,
+                "rounds": call.rounds,
             }
             for call in report.calls
         ],

@@ -23,7 +23,7 @@ def image_feature(model: Model) -> Feature:
     Raises:
         UnsupportedError: It takes something else.
     """
-    needed = [feature for feature in model.inputs if not feature.optional]
+    needed = [feature for feature in model.inputs if feature.name not in model.executor.optional_inputs]
     if len(needed) == 1 and needed[0].kind is FeatureKind.IMAGE and not model.interface.states:
         return needed[0]
     listing = ", ".join(f"{feature.name}: {feature}" for feature in (*model.inputs, *model.interface.states))

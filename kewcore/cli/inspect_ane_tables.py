@@ -98,6 +98,10 @@ def _print_summary(report: "Residency") -> None:
     ]
     columns = ("chips", "on", "off", "unclear", "ops", "multiply-adds", "segments", "crossing")
     print_table("On the Neural Engine", columns, rows)
+    if report.open_loops:
+        _note(
+            f"The rounds of these loops are not known, their multiply-adds count once: {', '.join(report.open_loops)}."
+        )
 
 
 def _print_segments(report: "Residency") -> None:

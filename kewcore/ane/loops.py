@@ -1,0 +1,75 @@
+"""How often the body of a loop runs, where the program itself says so: a counter against a constant."""
+
+from collections import ChainMap
+from math import ceil
+
+import numpy as np
+
+from kewcore.runtime.program import Binding, Block, Operation, TensorValue
+
+Makers = ChainMap[str, Operation]
+
+
+def rounds(loop: Operation, makers: Makers) -> int | None:
+    """Returns how often the body of a `while_loop` runs; None where that depends on what it computes.
+
+    Known are loops that end once a counter reaches a constant (`less`, or several with `logical_and`), when the counter
+    starts at a constant and grows by one.
+
+    Args:
+        loop: The loop.
+        makers: Operations outside of it by the names of their results.
+    """
+    if loop.type != "while_loop" or len(loop.blocks) != 2:
+        return None
+    condition, body = loop.blocks
+    limits = _limits(condition.outputs[0], condition, makers.new_child(_made(condition)))
+    inner = makers.new_child(_made(body))
+    found = []
+    for place, limit in limits.items():
+        start = _number(loop.inputs["loop_vars"][place], makers)
+        step = _step(place, body, inner)
+        if start is not None and step is not None and step > 0:
+            found.append(max(ceil((limit - start) / step), 0))
+    return min(found, default=None)
+
+
+def _limits(name: str, condition: Block, makers: Makers) -> dict[int, float]:
+    """Finds what counters are compared with, by the counter's place among the loop's variables."""
+    test = makers.get(name)
+    if test is None:
+        return {}
+    if test.type == "logical_and":
+        sides = [binding for key in ("x", "y") for binding in test.inputs.get(key, ()) if isinstance(binding, str)]
+        return {place: limit for side in sides for place, limit in _limits(side, condition, makers).items()}
+    variables = [named.name for named in condition.inputs]
+    if test.type != "less" or test.inputs["x"][0] not in variables:
+        return {}
+    limit = _number(test.inputs["y"][0], makers)
+    return {} if limit is None else {variables.index(str(test.inputs["x"][0])): limit}
+
+
+def _step(place: int, body: Block, makers: Makers) -> float | None:
+    """Returns what a counter grows by each round; None where the body does something else to it."""
+    before, after = body.inputs[place].name, makers.get(body.outputs[place])
+    if after is None or after.type != "add":
+        return None
+    x, y = after.inputs["x"][0], after.inputs["y"][0]
+    return _number(y if x == before else x, makers) if before in {x, y} else None
+
+
+def _made(block: Block) -> dict[str, Operation]:
+    return {output.name: operation for operation in block.operations for output in operation.outputs}
+
+
+def _number(binding: Binding, makers: Makers) -> float | None:
+    """Reads a constant of one number."""
+    if isinstance(binding, str):
+        maker = makers.get(binding)
+        if maker is None or maker.type != "const":
+            return None
+        binding = maker.arguments["val"][0]
+    if not isinstance(binding, TensorValue) or binding.type.static_shape not in {(), (1,)}:
+        return None
+    value = float(np.asarray(binding.numpy()).reshape(()))
+    return value if np.isfinite(value) else None
