@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 _SHOWN_SEGMENTS = 12
 _WIDEST = 120
-_NARROW = 100
-"""Columns of a terminal below which operations go by their numbers only."""
-_SHORTEST_NAME, _OTHER_COLUMNS = 18, 80
-"""Characters of a name on a narrow terminal, and of what stands beside names in the widest of the tables."""
+_PLANNED_NAME = 24
+_SHORTEST_NAME = 18
+"""Names of operations go where there is no room for so many characters; operations have numbers too."""
 
 
 def print_residency(package: Path, report: "Residency") -> None:
@@ -38,20 +37,22 @@ def _print_operations(package: Path, report: "Residency") -> None:
     from kewcore.ane.wording import chip_groups, count_text, verdict_text
 
     groups = chip_groups(report)
-    narrow = (_terminal_width() or _NARROW) < _NARROW
     rows = [
         (
             str(call.number),
             call.type,
-            *(() if narrow else (_elided(call.operation.name),)),
             _result(call),
             count_text(call.multiply_adds),
             *(verdict_text(group.report.judgements[call.number - 1]) for group in groups),
         )
         for call in report.calls
     ]
-    names = () if narrow else ("name",)
-    columns = ("#", "operation", *names, "result", "multiply-adds", *(group.label for group in groups))
+    columns = ("#", "operation", "result", "multiply-adds", *(group.label for group in groups))
+    room = _room(columns, rows)
+    if room >= _SHORTEST_NAME:
+        names = [_elided(call.operation.name, room) for call in report.calls]
+        columns = (*columns[:2], "name", *columns[2:])
+        rows = [(*row[:2], name, *row[2:]) for name, row in zip(names, rows, strict=True)]
     words = [index for index, column in enumerate(columns) if column not in {"#", "multiply-adds"}]
     print_table(f"{package}: what the Neural Engine can run, by rules", columns, rows, left=words)
     _note(
@@ -151,8 +152,10 @@ def print_activations(report: "Residency", rows: "Sequence[ValueRange]", files: 
         "rule 20": [_part(row.imprecise) for row in rows],
     }
     shown = {column: cells for column, cells in shares.items() if any(cells)}
-    facts = [(str(numbers[row.name]), _elided(row.name), row.dtype, f"{row.largest:.4g}") for row in rows]
+    facts = [(str(numbers[row.name]), row.dtype, f"{row.largest:.4g}") for row in rows]
     cells = [(*fact, *(column[place] for column in shown.values())) for place, fact in enumerate(facts)]
+    room = max(_room(("#", "type", "largest", *shown), cells), _SHORTEST_NAME)
+    cells = [(row[0], _elided(one.name, room), *row[1:]) for one, row in zip(rows, cells, strict=True)]
     images = "1 image" if len(files) == 1 else f"{len(files)} images"
     title = f"Activations on {images} of {files[0].parent}"
     print_table(title, ("#", "value", "type", "largest", *shown), cells, left=(1, 2))
@@ -169,7 +172,7 @@ def print_plan(plan: "ComputePlan", chip: str, compared: "Sequence[Comparison]")
     rows = [
         (
             "!=" if row.differs else "",
-            _elided(row.call.operation.name),
+            _elided(row.call.operation.name, _PLANNED_NAME),
             row.verdict.value,
             (row.planned.preferred or "no word") if row.planned else "not in the plan",
             ", ".join(row.planned.supported) if row.planned else "",
@@ -207,10 +210,17 @@ def _result(call: "Call") -> str:
     return ""
 
 
-def _elided(name: str) -> str:
-    """Shortens a name in its middle where the terminal is narrow."""
+def _room(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Returns how wide a further column of a table may be; in a file there is room for any name."""
     terminal = _terminal_width()
-    width = len(name) if terminal is None else max(terminal - _OTHER_COLUMNS, _SHORTEST_NAME)
+    if terminal is None:
+        return sys.maxsize
+    widest = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return terminal - sum(widest) - 3 * (len(columns) + 1)
+
+
+def _elided(name: str, width: int) -> str:
+    """Shortens a name in its middle."""
     if len(name) <= width:
         return name
     tail = width // 3
