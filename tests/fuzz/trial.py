@@ -23,6 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mutations import MANIFEST, MODEL, WEIGHTS, Input, mutated
 from seeds import seed_packages
 
+from kewcore.ane.chips import CHIPS
+from kewcore.ane.residency import residency
+from kewcore.ane.residency_json import residency_json
 from kewcore.errors import KewError, PackageError, UnsupportedError, UsageError
 from kewcore.runtime import Model, evaluation, load
 from kewcore.runtime.inspection import op_counts, weight_reports
@@ -118,6 +121,7 @@ def _use(package: Path, executor: Any, stages: list[str]) -> None:
     stages.append("inspection")
     op_counts(model), weight_reports(model.function)
     _ = model.class_labels, model.ops, [str(feature) for feature in (*model.inputs, *model.outputs)]
+    residency_json(residency(model, (CHIPS[0], CHIPS[-1])))
     stages.append("prediction")
     inputs = _inputs(model)
     model.predict(inputs, model.make_state() if model.interface.states else None)
