@@ -1,0 +1,62 @@
+"""Values of a program over many images, a few images at a time, so that memory does not grow with their number."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.runtime.features import tensors_from
+from kewcore.runtime.loading import available_threads, start_executor
+from kewcore.runtime.package import Interface
+from kewcore.runtime.program import Function
+from kewcore_export.activations.pairs import watching
+
+Image = NDArray[np.uint8]
+
+
+class Watched:
+    """A function of which some values are read.
+
+    Args:
+        function: A verified function.
+        interface: Its inputs; the one image among them is what is fed.
+        names: The values to read; no other value leaves the executor.
+    """
+
+    def __init__(self, function: Function, interface: Interface, names: tuple[str, ...]) -> None:
+        self._function = watching(function, names)
+        self._interface = interface
+        self._executor = start_executor(self._function, threads=1)
+        (self._input,) = (feature.name for feature in interface.inputs)
+
+    def values(self, image: Image) -> dict[str, NDArray[Any]]:
+        """Runs one image.
+
+        Args:
+            image: uint8 `[H, W]`.
+
+        Returns:
+            The values by name, in their declared types.
+        """
+        tensors = tensors_from({self._input: image}, self._interface, self._function)
+        return self._executor.run(tensors, {})
+
+
+def over_images(
+    watched: Watched, images: Iterable[Image], workers: int | None = None
+) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """Yields the values of each image in order.
+
+    Args:
+        watched: What runs.
+        images: uint8 `[H, W]` each.
+        workers: How many images are in work at a time; None takes as many as there are processors.
+    """
+    workers = workers or available_threads()
+    stream = iter(images)
+    with ThreadPoolExecutor(workers) as pool:
+        while batch := list(islice(stream, workers)):
+            yield from pool.map(watched.values, batch)

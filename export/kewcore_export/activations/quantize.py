@@ -1,0 +1,224 @@
+"""Activations of a float package as bytes: calibrated, judged operation by operation, and recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.console import detail
+from kewcore.runtime.package import Interface
+from kewcore.runtime.program import Function
+from kewcore.runtime.spec.package import read_package
+from kewcore.runtime.verifier import verify
+from kewcore_export.activations.calibration import CalibratedRanges, calibrated_ranges, distributions
+from kewcore_export.activations.chains import chains
+from kewcore_export.activations.cost import COST_IMAGES, costs_alone, costs_together, logits_snr_db
+from kewcore_export.activations.equalization import channel_sizes, multipliers, with_constants
+from kewcore_export.activations.histogram import Distribution
+from kewcore_export.activations.images import CalibrationImages
+from kewcore_export.activations.pairs import Pair, pairs_for
+from kewcore_export.activations.placement import MOVING, Placement, placement
+from kewcore_export.activations.ranges import clipped_part, signal_to_noise_db
+from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord, recorded_db
+from kewcore_export.activations.settings import CalibrationSettings
+
+EXCLUDED_BELOW_DB = 20.0
+"""An operation whose bytes alone disturb the logits by more than a tenth of their own size takes floats."""
+
+
+@dataclass(frozen=True)
+class QuantizedActivations:
+    """What becomes of a float package's activations.
+
+    Attributes:
+        pairs: Where they become bytes.
+        float32: Values of the constants that equalisation changed, by name.
+        record: All that is known before the package is written.
+        original: The float package's function.
+        equalized: The same with those constants.
+        interface: Inputs of both.
+        images: What was calibrated on.
+    """
+
+    pairs: tuple[Pair, ...]
+    float32: Mapping[str, NDArray[np.float32]]
+    record: ActivationRecord
+    original: Function
+    equalized: Function
+    interface: Interface
+    images: CalibrationImages
+
+
+def quantize_activations(
+    package: Path, float32: Mapping[str, NDArray[np.float32]], images: CalibrationImages, settings: CalibrationSettings
+) -> QuantizedActivations:
+    """Calibrates a float package and decides which operations take bytes.
+
+    Args:
+        package: A 16-bit package of a classifier of greyscale images.
+        float32: Its stored constants before rounding, by name.
+        images: What to calibrate on.
+        settings: How.
+
+    Raises:
+        ExportError: An activation is not finite.
+        DataError: An image cannot be decoded.
+        UnsupportedError: The package is no classifier.
+    """
+    function, interface = _function(package)
+    count = len(images.items)
+    found = chains(function, frozenset(float32))
+    sizes = channel_sizes(function, interface, found, images.pixels(), count)
+    changed = {
+        name: (float32[name] * factor).astype(np.float32)
+        for name, factor in multipliers(function, found, sizes).items()
+    }
+    equalized = with_constants(function, changed)
+    calibration = _Calibration(equalized, interface, images, settings)
+
+    placed = placement(equalized)
+    measured = calibration.measured(placed)
+    ranges = calibrated_ranges(placed, measured, settings.method, symmetric=settings.symmetric)
+    reasons = _without_range(placed, ranges)
+    if reasons:
+        placed, measured, ranges = calibration.again(frozenset(reasons), measured)
+    judged = tuple(operation for operation in placed.operations if operation.decides)
+    few = list(images.some(COST_IMAGES).pixels())
+    alone = costs_alone(equalized, interface, judged, pairs_for(placed, ranges.ranges), few)
+    reasons |= _too_costly(alone, settings.keep_float)
+    if set(reasons) & set(alone):
+        placed, measured, ranges = calibration.again(frozenset(reasons), measured)
+    for name, reason in reasons.items():
+        detail(f"'{name}' takes floats: {reason}")
+    record = ActivationRecord(
+        method=settings.method,
+        symmetric=settings.symmetric,
+        folder=str(images.folder),
+        images=count,
+        images_sha256=images.fingerprint,
+        seed=settings.seed,
+        keep_float=settings.keep_float,
+        excluded_below_db=EXCLUDED_BELOW_DB,
+        equalized=tuple(chain.layer.outputs[0].name for chain in found),
+        cost_images=len(few),
+        logits_snr_db=None,
+        operations=_operations(equalized, placed, alone, reasons),
+        tensors=_tensors(placed, ranges, measured),
+    )
+    pairs = pairs_for(placed, ranges.ranges)
+    return QuantizedActivations(pairs, changed, record, function, equalized, interface, images)
+
+
+def with_costs_together(quantized: QuantizedActivations, package: Path) -> ActivationRecord:
+    """Completes a record by what the finished package gives, in integer arithmetic where the fast executor has it.
+
+    Args:
+        quantized: What the package was made from.
+        package: The finished package.
+    """
+    function, _ = _function(package)
+    few = list(quantized.images.some(quantized.record.cost_images).pixels())
+    names = tuple(one.name for one in quantized.record.operations if one.type not in MOVING)
+    together = costs_together(quantized.equalized, function, quantized.interface, names, few)
+    return replace(
+        quantized.record,
+        logits_snr_db=recorded_db(logits_snr_db(quantized.original, function, quantized.interface, few)),
+        operations=tuple(
+            replace(one, together_db=recorded_db(together[one.name])) if one.name in together else one
+            for one in quantized.record.operations
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Calibration:
+    """What stays the same when a placement is calibrated again."""
+
+    function: Function
+    interface: Interface
+    images: CalibrationImages
+    settings: CalibrationSettings
+
+    def measured(self, placed: Placement, known: Mapping[str, Distribution] | None = None) -> dict[str, Distribution]:
+        """Measures what is not known yet."""
+        known = known or {}
+        missing = placed.measured - set(known)
+        new = distributions(self.function, self.interface, missing, self.images.pixels(), len(self.images.items))
+        return {**known, **new}
+
+    def again(
+        self, kept_float: frozenset[str], measured: Mapping[str, Distribution]
+    ) -> tuple[Placement, dict[str, Distribution], CalibratedRanges]:
+        """Calibrates with some operations left out."""
+        placed = placement(self.function, kept_float)
+        complete = self.measured(placed, measured)
+        settings = self.settings
+        return placed, complete, calibrated_ranges(placed, complete, settings.method, symmetric=settings.symmetric)
+
+
+def _function(package: Path) -> tuple[Function, Interface]:
+    content = read_package(package)
+    verify(content, content.default_function)
+    return content.program.functions[content.default_function], content.interfaces[content.default_function]
+
+
+def _without_range(placed: Placement, ranges: CalibratedRanges) -> dict[str, str]:
+    """Says which operations cannot take bytes, and why."""
+    return {
+        operation.name: f"its input '{operand.value}' is {ranges.unusable[operand.value]}"
+        for operation in placed.operations
+        for operand in operation.operands
+        if operand.value in ranges.unusable
+    }
+
+
+def _too_costly(alone: Mapping[str, float], keep_float: int) -> dict[str, str]:
+    """Says which operations cost too much, or most."""
+    worst = sorted(alone, key=lambda name: alone[name])[:keep_float]
+    asked = dict.fromkeys(worst, f"one of the {keep_float} that cost most, as asked")
+    below = {
+        name: f"{ratio_db:.1f} dB alone, less than {EXCLUDED_BELOW_DB:.0f} dB"
+        for name, ratio_db in alone.items()
+        if not ratio_db >= EXCLUDED_BELOW_DB
+    }
+    return asked | below
+
+
+def _operations(
+    function: Function, placed: Placement, alone: Mapping[str, float], reasons: Mapping[str, str]
+) -> tuple[OperationRecord, ...]:
+    taking = {operation.name for operation in placed.operations}
+    return tuple(
+        OperationRecord(
+            name=name,
+            type=operation.type,
+            takes="int8" if name in taking else "float",
+            alone_db=recorded_db(alone[name]) if name in alone else None,
+            together_db=None,
+            reason=reasons.get(name, ""),
+        )
+        for operation in function.body.operations
+        if operation.outputs and ((name := operation.outputs[0].name) in taking or name in reasons)
+    )
+
+
+def _tensors(
+    placed: Placement, ranges: CalibratedRanges, measured: Mapping[str, Distribution]
+) -> tuple[TensorRecord, ...]:
+    values = dict.fromkeys(operand.value for one in placed.operations for operand in one.operands)
+    return tuple(
+        TensorRecord(
+            name=value,
+            dtype=chosen.dtype,
+            scale=chosen.scale,
+            zero_point=chosen.zero_point,
+            low=round(chosen.low, 6),
+            high=round(chosen.high, 6),
+            clipped=round(clipped_part(measured[value], chosen), 8) if value in measured else None,
+            snr_db=recorded_db(signal_to_noise_db(measured[value], chosen)) if value in measured else None,
+        )
+        for value in values
+        for chosen in (ranges.ranges[value],)
+    )
