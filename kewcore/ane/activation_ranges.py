@@ -1,6 +1,6 @@
 """What fp16 does to the values that real inputs give: measured on traces, rounded and unrounded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.ane.evidence import HOLLANCE, Mark
+from kewcore.ane.residency import Residency
+from kewcore.ane.speed_rules import SLICE_RULE
 from kewcore.runtime.evaluation import is_constant
 from kewcore.runtime.model import Model
 from kewcore.runtime.program import DataType, TensorType
@@ -105,6 +107,25 @@ def activation_ranges(
         del exact
         advance()
     return tuple(_row(name, *makers[name], counts[name]) for name in makers)
+
+
+def largest_sliced(report: Residency, rows: Sequence[ValueRange]) -> float | None:
+    """Returns the largest magnitude that the slices of rule 24 read; None where there are none on the report's chips.
+
+    Args:
+        report: Of the program that the rows were measured on.
+        rows: As `activation_ranges` gives them.
+    """
+    largest = {row.name: row.largest for row in rows}
+    sliced = [
+        largest[name]
+        for one in report.chips
+        for call, judgement in zip(report.calls, one.judgements, strict=True)
+        if any(finding.rule.number == SLICE_RULE for finding in judgement.findings)
+        for name in call.read
+        if name in largest
+    ]
+    return max(sliced, default=None)
 
 
 def _makers(model: Model) -> dict[str, tuple[str, str]]:

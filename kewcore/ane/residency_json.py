@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kewcore.ane.activation_ranges import ValueRange
+from kewcore.ane.activation_ranges import ValueRange, largest_sliced
 from kewcore.ane.compute_plan import Comparison, ComputePlan
 from kewcore.ane.residency import ChipReport, Judgement, Residency
 from kewcore.ane.rules import Finding
@@ -36,10 +36,11 @@ def residency_json(report: Residency) -> dict[str, Any]:
     }
 
 
-def ranges_json(rows: Sequence[ValueRange], inputs: Sequence[str]) -> dict[str, Any]:
+def ranges_json(report: Residency, rows: Sequence[ValueRange], inputs: Sequence[str]) -> dict[str, Any]:
     """Returns what fp16 does to activations, and the inputs that they were measured on."""
     return {
         "inputs": list(inputs),
+        "largest_sliced": largest_sliced(report, rows),
         "values": [
             {
                 "name": row.name,

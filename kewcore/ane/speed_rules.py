@@ -25,6 +25,8 @@ _ROW_BYTES = 64
 _WIDE_KERNEL = 9
 """The kernel width that Apple's own example takes apart."""
 _MEBIBYTE = 1 << 20
+SLICE_RULE, LARGEST_SLICED = 24, 4094
+"""The rule on slices of the last axis, and the largest value that survives one: 65504 / 16. Source: as the rule."""
 
 
 def _listed_sizes(call: Call, chip: Chip) -> str | None:
@@ -191,7 +193,7 @@ def _slice_saturation(call: Call, chip: Chip) -> str | None:
         return None
     begin = np.ravel(call.constant("begin", ()))
     if begin.size and begin.size == len(call.shape("x") or ()) and int(begin[-1]) != 0:
-        return "slices the last axis behind its start: values above 4094 become infinite before A15"
+        return f"slices the last axis behind its start: values above {LARGEST_SLICED} become infinite before A15"
     return None
 
 
@@ -212,5 +214,5 @@ SPEED_RULES: tuple[Rule, ...] = (
     Rule(15, "on-chip memory", Effect.REMARK, _REPORTED, GUIDE_ROOFLINE, _on_chip),
     Rule(17, "folded weights", Effect.REMARK, _REPORTED, GUIDE_WEIGHTS, _folded_weights),
     Rule(19, "old limits", Effect.REMARK, Mark.RUMOUR, HOLLANCE, _old_rumours),
-    Rule(24, "slices of the last axis", Effect.REMARK, _REPORTED, GUIDE_PITFALLS, _slice_saturation),
+    Rule(SLICE_RULE, "slices of the last axis", Effect.REMARK, _REPORTED, GUIDE_PITFALLS, _slice_saturation),
 )

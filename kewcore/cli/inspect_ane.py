@@ -198,6 +198,6 @@ def _as_json(
         **residency_json(report),
         "activations": None
         if activations is None
-        else ranges_json(activations.rows, list(map(str, activations.files))),
+        else ranges_json(report, activations.rows, list(map(str, activations.files))),
         "compute_plan": None if plan is None else comparison_json(plan.plan, plan.chip, plan.rows),
     }

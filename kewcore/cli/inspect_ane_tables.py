@@ -141,7 +141,14 @@ def _segment_rows(group: "ChipGroup") -> list[tuple[str, ...]]:
 
 def print_activations(report: "Residency", rows: "Sequence[ValueRange]", files: Sequence[Path]) -> None:
     """Prints what fp16 does to activations; columns without an entry are named and left out."""
-    from kewcore.ane.activation_ranges import PRECISE_FROM, PRECISE_MARK, PRECISE_SOURCE, PRECISE_TO
+    from kewcore.ane.activation_ranges import (
+        PRECISE_FROM,
+        PRECISE_MARK,
+        PRECISE_SOURCE,
+        PRECISE_TO,
+        largest_sliced,
+    )
+    from kewcore.ane.speed_rules import LARGEST_SLICED, SLICE_RULE
 
     numbers = {output.name: call.number for call in report.calls for output in call.operation.outputs}
     shares = {
@@ -165,6 +172,10 @@ def print_activations(report: "Residency", rows: "Sequence[ValueRange]", files: 
         f"lose precision outside {PRECISE_FROM:g} … {PRECISE_TO:g} ({PRECISE_MARK.value}; {PRECISE_SOURCE})."
         + (f" Nowhere: {absent}." if absent else "")
     )
+    sliced = largest_sliced(report, rows)
+    if sliced is not None:
+        side = "within" if sliced <= LARGEST_SLICED else "beyond"
+        _note(f"Slices of the last axis (rule {SLICE_RULE}) read values up to {sliced:.4g}, {side} {LARGEST_SLICED}.")
 
 
 def print_plan(plan: "ComputePlan", chip: str, compared: "Sequence[Comparison]") -> None:

@@ -7,7 +7,9 @@ import pytest
 from mlbuilder import SPACES, Const, Op, build, model_message, write_package
 from PIL import Image
 
-from kewcore.ane.activation_ranges import ValueRange, activation_ranges
+from kewcore.ane.activation_ranges import ValueRange, activation_ranges, largest_sliced
+from kewcore.ane.chips import parse_chip
+from kewcore.ane.residency import residency
 from kewcore.ane.sample_images import image_feature, image_files, image_inputs
 from kewcore.errors import DataError, UnsupportedError
 from kewcore.runtime import Model, load
@@ -54,6 +56,19 @@ def test_bytes_at_the_ends_of_their_type(tmp_path: Path) -> None:
     found = ranges(tmp_path, ops, np.array([-300, 5, 127, 900], np.float16))
     assert (found["q"].dtype, found["q"].saturated, found["q"].largest) == ("int8", 3 / 4, 128)
     assert found["y"].saturated == 0
+
+
+def test_slices_are_held_against_what_they_read(tmp_path: Path) -> None:
+    settings = {"begin": np.array([2], np.int32), "end": np.array([4], np.int32)}
+    ops = [
+        Op("mul", {"x": "x", "y": Const(np.float16(64))}, {"a": (F16, (4,))}),
+        Op("slice_by_index", {"x": "a", **settings}, {"y": (F16, (2,))}),
+    ]
+    package = build(tmp_path / "m.mlpackage", ops, {"x": (F16, (4,))}, ["y"])
+    model = load(package)
+    rows = activation_ranges(model, load(package, precision="fp32"), [{"x": np.array([1, -80, 3, 4], np.float16)}])
+    assert largest_sliced(residency(model, [parse_chip("M2"), parse_chip("M5")]), rows) == 5120
+    assert largest_sliced(residency(model, [parse_chip("M5")]), rows) is None
 
 
 def image_package(path: Path, colours: str, channels: int) -> Model:
