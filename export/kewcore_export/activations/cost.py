@@ -2,10 +2,10 @@
 
 *Alone*: the float network with the pairs of one operation only, judged at its end, by the SNR of the logits.
 *Together*: the finished package, with its compressed weights and in the integer arithmetic of the fast executor, judged
-at the result of each operation against the float network.
+behind each pair against the float network.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,11 @@ def costs_alone(
 
 
 def costs_together(
-    function: Function, quantized: Function, interface: Interface, names: tuple[str, ...], images: Iterable[Image]
+    function: Function,
+    quantized: Function,
+    interface: Interface,
+    values: Mapping[str, str],
+    images: list[Image],
 ) -> dict[str, float]:
     """Measures how far values of the quantised network are from the float ones.
 
@@ -102,22 +106,21 @@ def costs_together(
         function: Of the float package.
         quantized: Of the finished package.
         interface: Inputs of both.
-        names: Values that both have.
+        values: Names in the quantised network by those in the float one.
         images: uint8 `[H, W]` each.
 
     Returns:
-        SNR in dB by the name of the value.
+        SNR in dB by the name in the float network.
     """
-    images = list(images)
-    signal, noise = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    both = (Watched(one, interface, names) for one in (function, quantized))
-    # One image at a time: results of whole layers are large.
-    for exact, stored in zip(*(over_images(one, images, workers=1) for one in both), strict=True):
-        for name in names:
-            reference = exact[name].astype(np.float32)
+    signal, noise = dict.fromkeys(values, 0.0), dict.fromkeys(values, 0.0)
+    exact = Watched(function, interface, tuple(values))
+    stored = Watched(quantized, interface, tuple(values.values()))
+    for ours, theirs in zip(over_images(exact, images), over_images(stored, images), strict=True):
+        for name, other in values.items():
+            reference = ours[name].astype(np.float32)
             signal[name] += float(np.square(reference).sum(dtype=np.float64))
-            noise[name] += float(np.square(stored[name].astype(np.float32) - reference).sum(dtype=np.float64))
-    return {name: Noise(signal[name], noise[name]).snr_db for name in names}
+            noise[name] += float(np.square(theirs[other].astype(np.float32) - reference).sum(dtype=np.float64))
+    return {name: Noise(signal[name], noise[name]).snr_db for name in values}
 
 
 def logits_snr_db(function: Function, quantized: Function, interface: Interface, images: list[Image]) -> float:

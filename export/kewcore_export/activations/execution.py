@@ -45,17 +45,9 @@ class Watched:
         return self._executor.run(tensors, {})
 
 
-def over_images(
-    watched: Watched, images: Iterable[Image], workers: int | None = None
-) -> Iterator[Mapping[str, NDArray[Any]]]:
-    """Yields the values of each image in order.
-
-    Args:
-        watched: What runs.
-        images: uint8 `[H, W]` each.
-        workers: How many images are in work at a time; None takes as many as there are processors.
-    """
-    workers = workers or available_threads()
+def over_images(watched: Watched, images: Iterable[Image]) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """Yields the values of each image in order; as many images as there are processors are in work at a time."""
+    workers = available_threads()
     stream = iter(images)
     with ThreadPoolExecutor(workers) as pool:
         while batch := list(islice(stream, workers)):

@@ -19,7 +19,7 @@ from kewcore_export.activations.ranges import ActivationRange, exact_range
 
 _LAYERS = {"conv": "weight", "linear": "weight", "matmul": "y"}
 """Operations with a constant operand, and which that is; the other one, `x`, is the activation."""
-MOVING = frozenset(
+_MOVING = frozenset(
     {"max_pool", "reshape", "transpose", "squeeze", "expand_dims", "slice_by_index", "slice_by_size", "concat"}
     | {"upsample_nearest_neighbor", "depth_to_space", "space_to_depth", "pixel_shuffle", "pixel_unshuffle", "identity"}
 )
@@ -208,7 +208,7 @@ def _goes_to_bytes(name: str, wanted: set[str], function: Function) -> bool:
         return True
     readers = [operation for operation in function.body.operations if name in operation.reads]
     return bool(readers) and all(
-        reader.type in MOVING and _goes_to_bytes(reader.outputs[0].name, wanted, function) for reader in readers
+        reader.type in _MOVING and _goes_to_bytes(reader.outputs[0].name, wanted, function) for reader in readers
     )
 
 
@@ -219,7 +219,7 @@ def _quantized(operation: Operation, graph: _Graph) -> QuantizedOperation:
         for parameter, position, binding in _bindings(operation)
         if isinstance(binding, str) and graph.is_activation(binding)
     )
-    return QuantizedOperation(name, operation.type, operands, operation.type not in MOVING)
+    return QuantizedOperation(name, operation.type, operands, operation.type not in _MOVING)
 
 
 def _groups(operations: tuple[QuantizedOperation, ...], wanted: set[str], graph: _Graph) -> tuple[tuple[str, ...], ...]:
@@ -237,7 +237,7 @@ def _groups(operations: tuple[QuantizedOperation, ...], wanted: set[str], graph:
             owner[root(operand.value)] = root(first)
     for value in list(owner):
         source = value
-        while (maker := graph.makers.get(source)) is not None and maker.type in MOVING:
+        while (maker := graph.makers.get(source)) is not None and maker.type in _MOVING:
             source = _activations(maker, graph)[0] if _activations(maker, graph) else ""
             if source in owner:
                 owner[root(value)] = root(source)

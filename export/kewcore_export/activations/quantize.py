@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kewcore.console import detail
 from kewcore.runtime.package import Interface
-from kewcore.runtime.program import Function
+from kewcore.runtime.program import Function, Operation
 from kewcore.runtime.spec.package import read_package
 from kewcore.runtime.verifier import verify
 from kewcore_export.activations.calibration import CalibratedRanges, calibrated_ranges, distributions
@@ -19,7 +19,7 @@ from kewcore_export.activations.equalization import channel_sizes, multipliers, 
 from kewcore_export.activations.histogram import Distribution
 from kewcore_export.activations.images import CalibrationImages
 from kewcore_export.activations.pairs import Pair, pairs_for
-from kewcore_export.activations.placement import MOVING, Placement, placement
+from kewcore_export.activations.placement import Placement, placement
 from kewcore_export.activations.ranges import clipped_part, signal_to_noise_db
 from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord, recorded_db
 from kewcore_export.activations.settings import CalibrationSettings
@@ -120,14 +120,14 @@ def with_costs_together(quantized: QuantizedActivations, package: Path) -> Activ
     """
     function, _ = _function(package)
     few = list(quantized.images.some(quantized.record.cost_images).pixels())
-    names = tuple(one.name for one in quantized.record.operations if one.type not in MOVING)
-    together = costs_together(quantized.equalized, function, quantized.interface, names, few)
+    behind = {pair.value: pair.dequantized for pair in quantized.pairs}
+    values = {one.input: behind.get(one.input, one.input) for one in quantized.record.operations}
+    together = costs_together(quantized.equalized, function, quantized.interface, values, few)
     return replace(
         quantized.record,
         logits_snr_db=recorded_db(logits_snr_db(quantized.original, function, quantized.interface, few)),
         operations=tuple(
-            replace(one, together_db=recorded_db(together[one.name])) if one.name in together else one
-            for one in quantized.record.operations
+            replace(one, together_db=recorded_db(together[one.input])) for one in quantized.record.operations
         ),
     )
 
@@ -194,6 +194,7 @@ def _operations(
         OperationRecord(
             name=name,
             type=operation.type,
+            input=_first_operand(operation),
             takes="int8" if name in taking else "float",
             alone_db=recorded_db(alone[name]) if name in alone else None,
             together_db=None,
@@ -202,6 +203,11 @@ def _operations(
         for operation in function.body.operations
         if operation.outputs and ((name := operation.outputs[0].name) in taking or name in reasons)
     )
+
+
+def _first_operand(operation: Operation) -> str:
+    binding = operation.inputs["values" if operation.type == "concat" else "x"][0]
+    return str(binding)
 
 
 def _tensors(

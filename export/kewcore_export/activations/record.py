@@ -37,14 +37,17 @@ class OperationRecord:
     Attributes:
         name: Of its result in the program.
         type: Such as `conv`.
+        input: Name of its activation, of the first where it has several.
         takes: `int8` or `float`.
         alone_db: SNR of the logits if only this operation took bytes; None where that is exact, or was not measured.
-        together_db: SNR of its result in the finished package; None where it is exact.
+        together_db: SNR of its input behind the pair in the finished package, with all that came before; None where
+            that is exact.
         reason: Why it takes floats; empty where it takes bytes.
     """
 
     name: str
     type: str
+    input: str
     takes: str
     alone_db: float | None
     together_db: float | None
