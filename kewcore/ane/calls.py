@@ -7,7 +7,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from kewcore.ane.loops import rounds
+from kewcore.ane.loops import MOST_ROUNDS, rounds
 from kewcore.runtime.evaluation import is_constant
 from kewcore.runtime.model import Model
 from kewcore.runtime.program import (
@@ -205,7 +205,7 @@ def _operations(
             continue
         yield operation, inner, loop, times
         once = 1 if operation.type == "cond" else rounds(operation, inner.makers)
-        inside = None if times is None or once is None else times * once
+        inside = None if times is None or once is None or times * once > MOST_ROUNDS else times * once
         for nested in operation.blocks:
             yield from _operations(nested, inner, loop or operation, inside)
 

@@ -40,6 +40,7 @@ class Chip:
         max_channels: Input and output channels of a convolution.
         max_conv_kernel_width: Columns of an fp16 convolution kernel.
         max_conv_kernel_height: Rows of a convolution kernel.
+        max_strided_deconv_kernel_width: Columns of the fp16 kernel of a transposed convolution with a stride.
         max_pool_window: Rows or columns of a pooling window.
         max_argmax_axis: The axis that argmax and argmin reduce.
         on_chip_bytes: Memory of one operand before it streams from DRAM.
@@ -57,6 +58,7 @@ class Chip:
     max_channels: Fact[int]
     max_conv_kernel_width: Fact[int]
     max_conv_kernel_height: Fact[int]
+    max_strided_deconv_kernel_width: Fact[int]
     max_pool_window: Fact[int]
     max_argmax_axis: Fact[int]
     on_chip_bytes: Fact[int]
@@ -85,6 +87,7 @@ def _chip(name: str, generation: int, on_chip_bytes: int = 2 * MIB) -> Chip:
         max_channels=Fact(65536, reported, GUIDE_MATRIX),
         max_conv_kernel_width=_from({13: 13, 14: 16}, generation, reported, GUIDE_CAPABILITIES),
         max_conv_kernel_height=_from({13: 29, 14: 32}, generation, reported, GUIDE_MATRIX),
+        max_strided_deconv_kernel_width=_from({13: 7, 14: 8}, generation, reported, GUIDE_MATRIX),
         # The same guide measured windows of 128 and more in chapter 17, so this limit is contradicted.
         max_pool_window=_from({13: 29, 14: 31}, generation, Mark.RUMOUR, GUIDE_MATRIX),
         max_argmax_axis=Fact(2048, reported, GUIDE_DESIGN_RULES),

@@ -7,11 +7,13 @@ import numpy as np
 
 from kewcore.runtime.program import Binding, Block, Operation, TensorValue
 
+MOST_ROUNDS = 10**9
+"""More than any prediction can run; counts are taken at their word up to here."""
 Makers = ChainMap[str, Operation]
 
 
 def rounds(loop: Operation, makers: Makers) -> int | None:
-    """Returns how often the body of a `while_loop` runs; None where that depends on what it computes.
+    """Returns how often the body of a `while_loop` runs; None where that depends on what it computes, or is absurd.
 
     Known are loops that end once a counter reaches a constant (`less`, or several with `logical_and`), when the counter
     starts at a constant and grows by one.
@@ -30,8 +32,9 @@ def rounds(loop: Operation, makers: Makers) -> int | None:
         start = _number(loop.inputs["loop_vars"][place], makers)
         step = _step(place, body, inner)
         if start is not None and step is not None and step > 0:
-            found.append(max(ceil((limit - start) / step), 0))
-    return min(found, default=None)
+            found.append(max((limit - start) / step, 0))
+    least = min(found, default=None)
+    return ceil(least) if least is not None and least <= MOST_ROUNDS else None
 
 
 def _limits(name: str, condition: Block, makers: Makers) -> dict[int, float]:

@@ -1,5 +1,7 @@
 """Rules that decide whether an operation can run on the engine."""
 
+import numpy as np
+
 from kewcore.ane.calls import Call, Sizes
 from kewcore.ane.chips import Chip
 from kewcore.ane.evidence import (
@@ -25,6 +27,14 @@ _ENGINE_TYPES = frozenset(
 )
 """Apple names fp16, int8 and int16. The unsigned forms are how packages write image pixels and indices; truth values
 are what comparisons give, which run."""
+_FACTORS = {
+    "tile": ("reps",),
+    "pixel_shuffle": ("upscale_factor",),
+    "pixel_unshuffle": ("downscale_factor",),
+    "space_to_batch": ("block_shape",),
+    "batch_to_space": ("block_shape",),
+}
+"""Where operations that the engine does by factors of 2, 3, 4 and 8 say theirs."""
 _INDEX_GIVERS = frozenset({"reduce_argmax", "reduce_argmin", "topk", "argsort"})
 """Their indices are declared int32 before iOS 17, whatever the engine gives inside."""
 
@@ -106,6 +116,14 @@ def _kernel_width(call: Call, chip: Chip) -> str | None:
     return f"kernel width {sizes[-1]}, at most {limit}" if sizes and (sizes[-1] or 0) > limit else None
 
 
+def _strided_kernel_width(call: Call, chip: Chip) -> str | None:
+    limit, sizes = chip.max_strided_deconv_kernel_width.value, kernel(call)
+    strides = [int(stride) for stride in np.ravel(call.constant("strides", ()))]
+    if call.type == "conv_transpose" and strides and strides[-1] > 1 and (sizes[-1] or 0) > limit:
+        return f"kernel width {sizes[-1]} of a transposed convolution with stride {strides[-1]}, at most {limit}"
+    return None
+
+
 def _kernel_height(call: Call, chip: Chip) -> str | None:
     limit, sizes = chip.max_conv_kernel_height.value, kernel(call)
     if len(sizes) == 2 and (sizes[0] or 0) > limit:
@@ -164,6 +182,20 @@ def _mirrored_padding(call: Call, chip: Chip) -> str | None:
     return None
 
 
+def _repeats(call: Call, chip: Chip) -> str | None:
+    factors = [int(factor) for name in _FACTORS.get(call.type, ()) for factor in np.ravel(call.constant(name, ()))]
+    awkward = next((factor for factor in factors if without_2_and_3(factor) != 1), None)
+    return None if awkward is None else f"a factor of {awkward}, which is not made of 2 and 3"
+
+
+def without_2_and_3(number: int) -> int:
+    """Returns what is left of a number without its factors 2 and 3."""
+    for factor in (2, 3):
+        while number > 1 and number % factor == 0:
+            number //= factor
+    return number
+
+
 _CERTAIN, _REPORTED, _RUMOUR = Mark.CERTAIN, Mark.REPORTED, Mark.RUMOUR
 PLACEMENT_RULES: tuple[Rule, ...] = (
     Rule(1, "rank", Effect.OFF, _CERTAIN, NEURAL_ENGINE_RULES, _rank),
@@ -174,6 +206,14 @@ PLACEMENT_RULES: tuple[Rule, ...] = (
     Rule(12, "length of an axis", Effect.OFF, _REPORTED, GUIDE_CAPABILITIES, _axes),
     Rule(12, "channels of a convolution", Effect.OFF, _REPORTED, GUIDE_MATRIX, _channels),
     Rule(13, "kernel width", Effect.OFF, _REPORTED, GUIDE_CAPABILITIES, _kernel_width),
+    Rule(
+        13,
+        "strided transposed convolutions",
+        Effect.OFF,
+        _REPORTED,
+        GUIDE_MATRIX,
+        _strided_kernel_width,
+    ),
     Rule(13, "kernel height", Effect.UNCLEAR, _RUMOUR, GUIDE_MATRIX, _kernel_height),
     Rule(14, "argmax axis", Effect.OFF, _REPORTED, GUIDE_DESIGN_RULES, _argument_axis),
     Rule(16, "operations without a path", Effect.OFF, _REPORTED, GUIDE_MATRIX, _no_path),
@@ -183,4 +223,5 @@ PLACEMENT_RULES: tuple[Rule, ...] = (
     Rule(22, "computed kernels", Effect.UNCLEAR, _REPORTED, GUIDE_PITFALLS, _computed_kernel),
     Rule(23, "padded channels", Effect.OFF, _REPORTED, GUIDE_DESIGN_RULES, _padded_channels),
     Rule(23, "mirrored padding", Effect.UNCLEAR, _REPORTED, GUIDE_DESIGN_RULES, _mirrored_padding),
+    Rule(25, "factors of tiles and shuffles", Effect.UNCLEAR, _REPORTED, GUIDE_MATRIX, _repeats),
 )

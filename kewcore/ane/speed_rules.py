@@ -8,6 +8,7 @@ from kewcore.ane.calls import Call, Sizes, size_bytes
 from kewcore.ane.chips import Chip
 from kewcore.ane.evidence import (
     FLEXIBLE_INPUTS,
+    GUIDE_MATRIX,
     GUIDE_PITFALLS,
     GUIDE_ROOFLINE,
     GUIDE_WEIGHTS,
@@ -16,7 +17,7 @@ from kewcore.ane.evidence import (
     QUANTISATION_SPEED,
     Mark,
 )
-from kewcore.ane.placement_rules import CONVOLUTIONS, POOLS, kernel
+from kewcore.ane.placement_rules import CONVOLUTIONS, POOLS, kernel, without_2_and_3
 from kewcore.ane.rules import Effect, Rule
 from kewcore.ane.weight_forms import weight_form
 from kewcore.runtime.program import TensorType
@@ -65,16 +66,8 @@ def _single_column(call: Call, chip: Chip) -> str | None:
 
 
 def _stride_factors(call: Call, chip: Chip) -> str | None:
-    awkward = [stride for stride in _strides(call) if call.type in CONVOLUTIONS and _rest(stride) != 1]
+    awkward = [stride for stride in _strides(call) if call.type in CONVOLUTIONS and without_2_and_3(stride) != 1]
     return f"stride {awkward[0]}, not made of factors 2 and 3" if awkward else None
-
-
-def _rest(number: int) -> int:
-    """Returns what is left of a number without its factors 2 and 3."""
-    for factor in (2, 3):
-        while number > 1 and number % factor == 0:
-            number //= factor
-    return number
 
 
 def _palette_stride(call: Call, chip: Chip) -> str | None:
@@ -188,6 +181,13 @@ def _rumours(call: Call) -> Iterator[str]:
             yield f"an upsampling by {max(factors):g}, said to end at 2"
 
 
+def _disputed_window(call: Call, chip: Chip) -> str | None:
+    window, limit = np.ravel(call.constant("kernel_sizes", ())), chip.max_pool_window.value
+    if call.type in POOLS and window.size and int(window.max()) > limit:
+        return f"a pool window of {int(window.max())}; {limit} by the compiler's tables, 128 and more by measurement"
+    return None
+
+
 def _slice_saturation(call: Call, chip: Chip) -> str | None:
     if chip.generation > 14 or call.type not in {"slice_by_index", "slice_by_size"}:
         return None
@@ -214,5 +214,6 @@ SPEED_RULES: tuple[Rule, ...] = (
     Rule(15, "on-chip memory", Effect.REMARK, _REPORTED, GUIDE_ROOFLINE, _on_chip),
     Rule(17, "folded weights", Effect.REMARK, _REPORTED, GUIDE_WEIGHTS, _folded_weights),
     Rule(19, "old limits", Effect.REMARK, Mark.RUMOUR, HOLLANCE, _old_rumours),
+    Rule(19, "pool windows", Effect.REMARK, Mark.RUMOUR, GUIDE_MATRIX, _disputed_window),
     Rule(SLICE_RULE, "slices of the last axis", Effect.REMARK, _REPORTED, GUIDE_PITFALLS, _slice_saturation),
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from one_op import program
 from kewcore.ane.calls import calls_of
 from kewcore.ane.chips import parse_chip
 from kewcore.ane.compute_plan import Comparison, ComputePlan, PlannedOp, as_json, compare, read_plan
-from kewcore.ane.core_ml_plan import planned_ops
+from kewcore.ane.core_ml_plan import core_ml_plan, planned_ops
 from kewcore.ane.residency import judge
 from kewcore.errors import DataError
 
@@ -97,6 +98,11 @@ def test_files_that_are_no_plan(tmp_path: Path, content: Any, message: str) -> N
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read: No such file"):
         read_plan(tmp_path / "none.json")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Core ML answers on a Mac")
+def test_off_a_mac_nothing_is_asked() -> None:
+    assert core_ml_plan(Path("none.mlpackage"), "main") is None
 
 
 class MLCPUComputeDevice: ...

@@ -164,6 +164,24 @@ def test_rule_13_kernel_width(tmp_path: Path, chip: str, limit: int) -> None:
     assert line.reason == found.reason
 
 
+@pytest.mark.parametrize(("chip", "limit"), [("M1", 7), ("A14", 8)])
+def test_rule_13_strided_transposed_convolutions(tmp_path: Path, chip: str, limit: int) -> None:
+    def call(path: Path, width: int, stride: int) -> Any:
+        arguments = {
+            "x": "x",
+            "weight": zeros(1, 1, 1, width),
+            "pad_type": "'valid'",
+            "strides": np.array([1, stride], np.int32),
+        }
+        return one(path, "conv_transpose", arguments, {"x": (F16, (1, 1, 1, 32))}, (1, 1, 1, 31 * stride + width))
+
+    assert judged(call(tmp_path / "a", limit, 2), chip).verdict is Verdict.ON
+    assert judged(call(tmp_path / "b", limit + 1, 1), chip).verdict is Verdict.ON
+    found = judged(call(tmp_path / "c", limit + 1, 2), chip)
+    assert (found.verdict, found.rule) == (Verdict.OFF, 13)
+    assert found.reason == f"kernel width {limit + 1} of a transposed convolution with stride 2, at most {limit}"
+
+
 def test_rule_13_kernel_height_is_disputed(tmp_path: Path) -> None:
     found = judged(conv(tmp_path, (30, 1)))
     assert (found.verdict, found.rule, found.mark) == (Verdict.UNKNOWN, 13, Mark.RUMOUR)
@@ -258,6 +276,17 @@ def test_rule_23_padding(tmp_path: Path) -> None:
     mirrored = call(tmp_path / "c", [1, 1, 1, 1], "reflect", (1, 1, 10, 10))
     assert judged(mirrored, "M1").reason == "mirrored padding needs the texture engine, A14 and later"
     assert judged(mirrored, "A14").verdict is Verdict.ON
+
+
+def test_rule_25_factors(tmp_path: Path) -> None:
+    def tiled(path: Path, times: int) -> Any:
+        arguments = {"x": "x", "reps": np.array([1, times], np.int32)}
+        return judged(one(path, "tile", arguments, {"x": (F16, (1, 32))}, (1, 32 * times)))
+
+    assert tiled(tmp_path / "a", 12).verdict is Verdict.ON
+    found = tiled(tmp_path / "b", 10)
+    assert (found.verdict, found.rule) == (Verdict.UNKNOWN, 25)
+    assert found.reason == "a factor of 10, which is not made of 2 and 3"
 
 
 def test_every_operation_of_the_registry_is_in_one_table() -> None:

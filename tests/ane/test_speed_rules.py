@@ -179,6 +179,10 @@ def test_rule_15_on_chip_memory(tmp_path: Path) -> None:
 
 def test_rule_19_old_limits(tmp_path: Path) -> None:
     assert remarks(pool(tmp_path / "a", 14, 2), 19) == ["a pool window of 14, said to end at 13"]
+    assert remarks(pool(tmp_path / "f", 30, 2), 19)[1:] == [
+        "a pool window of 30; 29 by the compiler's tables, 128 and more by measurement"
+    ]
+    assert len(remarks(pool(tmp_path / "g", 30, 2), 19, "A14")) == 1
     assert remarks(pool(tmp_path / "b", 13, 4), 19) == ["a pool stride of 4, said to end at 2"]
     assert remarks(conv(tmp_path / "c", (3, 3), dilations=[2, 2]), 19) == [
         "a dilated convolution, said to be unsupported"
