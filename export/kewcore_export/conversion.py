@@ -18,6 +18,9 @@ from kewcore_export.coremltools_import import import_coremltools
 from kewcore_export.keras_graph import ClassifierGraph
 from kewcore_export.package import WEIGHTS_FILE
 from kewcore_export.program import StoredConstant, read_constants, stored_constants
+from kewcore_export.rewrites.rewrite import AppliedRewrite
+from kewcore_export.rewrites.rewriting import rewritten
+from kewcore_export.rewrites.settings import AS_CONVERTED, RewriteSettings
 from kewcore_export.targets import TARGETS, Target
 from kewcore_export.tf_ops import register_missing_ops
 
@@ -47,15 +50,22 @@ class Conversion:
         by_float_bits: The program in 16 and in 32 bits.
         float32: float32 values of the constants of both programs, before rounding, by name.
         newest_target: The newest deployment target as which the programs may be written unchanged.
+        rewrites: What was rewritten in both.
     """
 
     by_float_bits: dict[int, ConvertedProgram]
     float32: dict[str, NDArray[np.float32]]
     newest_target: Target
+    rewrites: tuple[AppliedRewrite, ...]
 
 
 @contextmanager
-def converted(graph: ClassifierGraph, class_names: tuple[str, ...], target: Target) -> Iterator[Conversion]:
+def converted(
+    graph: ClassifierGraph,
+    class_names: tuple[str, ...],
+    target: Target,
+    rewrites: RewriteSettings = AS_CONVERTED,
+) -> Iterator[Conversion]:
     """Converts a classifier; its files last as long as the block.
 
     Args:
@@ -63,6 +73,7 @@ def converted(graph: ClassifierGraph, class_names: tuple[str, ...], target: Targ
         class_names: Labels in the order of its outputs.
         target: Opset in which the graph is written; programs for it also serve newer targets up to
             `Conversion.newest_target`.
+        rewrites: Which rewrites to apply.
 
     Raises:
         UnsupportedError: The model holds an operation that coremltools cannot convert.
@@ -71,12 +82,13 @@ def converted(graph: ClassifierGraph, class_names: tuple[str, ...], target: Targ
     register_missing_ops()
     with TemporaryDirectory(prefix="kewcore-export-") as folder:
         with silenced_stderr():
-            program = _to_mil(ct, graph, target)
+            program, applied = rewritten(_to_mil(ct, graph, target), rewrites)
             programs = {bits: _serialised(ct, program, class_names, target, bits, Path(folder)) for bits in (16, 32)}
         yield Conversion(
             by_float_bits=programs,
             float32=_unrounded(programs[16], programs[32]),
             newest_target=_newest_target(program, target),
+            rewrites=applied,
         )
 
 

@@ -34,8 +34,11 @@ from kewcore_export.metadata import describe_model
 from kewcore_export.model_card import model_card
 from kewcore_export.modes import Mode
 from kewcore_export.package import WEIGHTS_FILE
+from kewcore_export.rewrites.rewrite import AppliedRewrite
+from kewcore_export.rewrites.settings import RewriteSettings, rewrite_settings
 from kewcore_export.sidecar import (
     PACKAGE_SUFFIX,
+    EngineRecord,
     InputRecord,
     RunRecord,
     Sidecar,
@@ -104,6 +107,7 @@ def export_run(
     out: Path,
     *,
     deployment_target: Target | None = None,
+    rewrites: RewriteSettings | None = None,
     force: bool = False,
 ) -> list[ExportedPackage]:
     """Exports a training run as Core ML packages.
@@ -113,6 +117,7 @@ def export_run(
         modes: How to store the weights; one package each.
         out: Folder for packages.
         deployment_target: Oldest system to serve; None takes the lowest that each mode allows.
+        rewrites: For which engine the graph is rewritten, and how; None takes those for the Neural Engine.
         force: Write packages again that are there already, made from the same inputs.
 
     Returns:
@@ -127,12 +132,13 @@ def export_run(
     loaded = load_run(run)
     record = _record(loaded, out)
     finish_interrupted(out)
-    jobs = [_job(loaded, record, mode, out, deployment_target) for mode in modes]
+    rewrites = rewrites or rewrite_settings()
+    jobs = [_job(loaded, record, mode, out, deployment_target, rewrites) for mode in modes]
     found = {job.package: None if force else _unchanged(job) for job in jobs}
     missing = [job for job in jobs if found[job.package] is None]
     if missing:
         check_writable(out)
-        found.update({package.path: package for package in _export(loaded, record, missing, out)})
+        found.update({package.path: package for package in _export(loaded, record, missing, out, rewrites)})
     return [package for job in jobs if (package := found[job.package])]
 
 
@@ -147,7 +153,7 @@ def _record(run: Run, out: Path) -> RunRecord:
     )
 
 
-def _job(run: Run, record: RunRecord, mode: Mode, out: Path, wanted: Target | None) -> _Job:
+def _job(run: Run, record: RunRecord, mode: Mode, out: Path, wanted: Target | None, rewrites: RewriteSettings) -> _Job:
     target = wanted or mode.lowest_target
     if target < mode.lowest_target:
         raise ExportError(
@@ -161,6 +167,7 @@ def _job(run: Run, record: RunRecord, mode: Mode, out: Path, wanted: Target | No
         "export": asdict(run.export),
         "mode": asdict(mode),
         "target": target.name,
+        "rewrites": [rewrites.engine, rewrites.min_chip.name, rewrites.names],
         "versions": [__version__, _coremltools_version()],
     }
     name = f"{run.title}-{run.variant}-{mode.name}"
@@ -186,16 +193,18 @@ def _unchanged(job: _Job) -> ExportedPackage | None:
     return _exported(job.package, sidecar, unchanged=True)
 
 
-def _export(run: Run, record: RunRecord, jobs: list[_Job], out: Path) -> list[ExportedPackage]:
+def _export(
+    run: Run, record: RunRecord, jobs: list[_Job], out: Path, rewrites: RewriteSettings
+) -> list[ExportedPackage]:
     exported: list[ExportedPackage] = []
     with ExitStack() as stack, progress(f"exporting {run.variant}", len(jobs) + 1, "steps") as advance:
         original = _original(run, record)
-        conversion = stack.enter_context(converted(original.graph, run.class_names, TARGETS["iOS15"]))
+        conversion = stack.enter_context(converted(original.graph, run.class_names, TARGETS["iOS15"], rewrites))
         advance(1, "converted")
         for job in jobs:
             if job.target > conversion.newest_target:
-                conversion = stack.enter_context(converted(original.graph, run.class_names, job.target))
-            exported.append(_write(original, job, conversion, out))
+                conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
+            exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
             advance(1, job.mode.name)
     return exported
 
@@ -210,12 +219,17 @@ def _original(run: Run, record: RunRecord) -> _Original:
     return _Original(run, record, graph, float32_bytes, images, reference_probabilities(graph, images))
 
 
-def _write(original: _Original, job: _Job, conversion: Conversion, out: Path) -> ExportedPackage:
+def _engine(rewrites: RewriteSettings, applied: tuple[AppliedRewrite, ...]) -> EngineRecord:
+    by_name = {rewrite.name: rewrite.places for rewrite in applied}
+    return EngineRecord(rewrites.engine, rewrites.min_chip.name, by_name)
+
+
+def _write(original: _Original, job: _Job, conversion: Conversion, engine: EngineRecord, out: Path) -> ExportedPackage:
     run, graph, images = original.run, original.graph, original.images
     program = conversion.by_float_bits[job.mode.float_bits]
     colour = "greyscale" if graph.channels == 1 else "rgb"
     image = InputRecord(INPUT_NAME, graph.height, graph.width, graph.channels, colour, run.data.resize)
-    described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode)
+    described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode, engine)
     check_range(program.constants, conversion.float32, job.mode)
     choices = choose_forms(program.constants, job.mode.weights)
     compressed = compress_program(replace(program, model=described), conversion.float32, choices, job.target)
@@ -234,6 +248,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, out: Path) ->
             input=image,
             class_names=run.class_names,
             softmax_added=graph.softmax_added,
+            engine=engine,
             files=file_hashes(package),
             golden_files=file_hashes(golden_folder(package)),
             float32_bytes=original.float32_bytes,

@@ -7,13 +7,19 @@ from kewcore import __version__
 from kewcore.recipes import ExportRecipe
 from kewcore.runtime.classifier import RESIZE_KEY
 from kewcore_export.modes import Mode
-from kewcore_export.sidecar import InputRecord, RunRecord
+from kewcore_export.sidecar import EngineRecord, InputRecord, RunRecord
 
 PREVIEW_TYPE_KEY = "com.apple.coreml.model.preview.type"
 
 
 def describe_model(
-    model: Any, export: ExportRecipe, run: RunRecord, image: InputRecord, class_names: tuple[str, ...], mode: Mode
+    model: Any,
+    export: ExportRecipe,
+    run: RunRecord,
+    image: InputRecord,
+    class_names: tuple[str, ...],
+    mode: Mode,
+    engine: EngineRecord,
 ) -> Any:
     """Copies a protobuf `Model`, with metadata and descriptions of input and outputs.
 
@@ -26,7 +32,7 @@ def describe_model(
     metadata.versionString = export.version
     metadata.shortDescription = export.description
     metadata.userDefined.clear()
-    for key, value in _user_defined(run, image, class_names, mode).items():
+    for key, value in _user_defined(run, image, class_names, mode, engine).items():
         metadata.userDefined[key] = value
     colour = "Greyscale" if image.channels == 1 else "RGB"
     sentences = {
@@ -39,12 +45,17 @@ def describe_model(
     return copy
 
 
-def _user_defined(run: RunRecord, image: InputRecord, class_names: tuple[str, ...], mode: Mode) -> Mapping[str, str]:
+def _user_defined(
+    run: RunRecord, image: InputRecord, class_names: tuple[str, ...], mode: Mode, engine: EngineRecord
+) -> Mapping[str, str]:
     return {
         PREVIEW_TYPE_KEY: "imageClassifier",
         "classes": ",".join(class_names),
         "kewcore.version": __version__,
         "kewcore.mode": mode.name,
+        "kewcore.target": engine.target,
+        "kewcore.min_chip": engine.min_chip,
+        "kewcore.rewrites": ",".join(engine.rewrites),
         "kewcore.recipe": run.recipe,
         "kewcore.variant": run.variant,
         "kewcore.model_sha256": run.model_sha256,

@@ -39,7 +39,7 @@ An image classifier for Core ML, {sidecar.deployment_target} or newer. Give it a
 {image.width} x {image.height} pixels named `{image.name}`; bring photographs to that size by `{image.resize}`, as in
 training. It answers with `classLabel` and `classLabel_probs`, over {len(sidecar.class_names)} classes:
 {", ".join(sidecar.class_names)}.
-{softmax}
+{softmax}{_engine(sidecar)}
 Author: {about.author}. Licence: {about.license}. Version: {about.version}.
 
 ## Data
@@ -60,6 +60,16 @@ Mode `{sidecar.mode}`: {size_bytes:,} bytes, {size_bytes / sidecar.float32_bytes
 It gives one of its classes for every image, also for one that shows none of them. Probabilities are not calibrated.
 Figures measured off a Mac come from kewcore's own runtime, not from the Neural Engine.
 """
+
+
+def _engine(sidecar: Sidecar) -> str:
+    engine = sidecar.engine
+    if engine is None or not engine.rewrites:
+        return ""
+    return (
+        f"\nIts graph was rewritten for the Neural Engine from {engine.min_chip} on, exactly but for the rounding of "
+        f"fp16: {', '.join(engine.rewrites)}.\n"
+    )
 
 
 _NOT_MEASURED = """Accuracy and parity with the TensorFlow original have not been measured yet: `kewcore bench` writes

@@ -61,6 +61,21 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class EngineRecord:
+    """What a package's graph was rewritten for.
+
+    Attributes:
+        target: `ane`, the Neural Engine, or `any`.
+        min_chip: The oldest chip whose limits were kept.
+        rewrites: By the name of each rewrite that changed something, a line for each place.
+    """
+
+    target: str
+    min_chip: str
+    rewrites: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class WeightRecord:
     """One constant of the weights file, as it came out.
 
@@ -70,7 +85,7 @@ class WeightRecord:
         op_type: Type of that op.
         parameter: Which of the op's parameters it is.
         shape: Its dimensions.
-        form: `float`, `linear`, `palette`, `sparse` or `sparse-palette`.
+        form: `float`, `linear`, `palette`, `vector-palette`, `sparse` or `sparse-palette`.
         bits: Of a stored element.
         granularity: What shares a scale or palette.
         size_bytes: In the weights file, scales and palettes included, without alignment.
@@ -122,6 +137,7 @@ class Sidecar:
         input: What it takes.
         class_names: In the order of its probabilities.
         softmax_added: True where the Keras model ended in logits.
+        engine: What its graph was rewritten for; None in packages from before there were rewrites.
         files: SHA-256 by path inside the package.
         golden_files: SHA-256 by name inside the golden folder.
         float32_bytes: What the weights take in float32.
@@ -139,6 +155,7 @@ class Sidecar:
     input: InputRecord
     class_names: tuple[str, ...]
     softmax_added: bool
+    engine: EngineRecord | None
     files: Mapping[str, str]
     golden_files: Mapping[str, str]
     float32_bytes: int
@@ -207,13 +224,14 @@ def _sidecar_from(value: Any) -> Sidecar:
             f"sidecar has schema_version {version!r}, this kewcore reads {SCHEMA_VERSION}",
             hint="export the package again, or use the kewcore that wrote it",
         )
-    parts = {key: item for key, item in table.items() if key != "schema_version"}
+    parts = {"engine": None} | {key: item for key, item in table.items() if key != "schema_version"}
     parity = parts.get("parity")
     return _record(
         Sidecar,
         parts,
         run=_record(RunRecord, _table(parts.get("run"), "run")),
         input=_record(InputRecord, _table(parts.get("input"), "input")),
+        engine=_engine(parts.get("engine")),
         weights=tuple(_record(WeightRecord, _table(w, "a weight")) for w in _list(parts.get("weights"), "weights")),
         golden=tuple(_golden(case) for case in _list(parts.get("golden"), "golden")),
         class_names=_texts(parts.get("class_names"), "class_names"),
@@ -273,6 +291,16 @@ def _golden(value: Any) -> GoldenCase:
     if Path(case.image).name != case.image:
         raise PackageError(f"golden image '{case.image}' must be a file name without folders")
     return case
+
+
+def _engine(value: Any) -> EngineRecord | None:
+    if value is None:
+        return None
+    table = _table(value, "engine")
+    rewrites = _table(table.get("rewrites"), "engine.rewrites")
+    return _record(
+        EngineRecord, table, rewrites={name: _texts(places, f"engine.{name}") for name, places in rewrites.items()}
+    )
 
 
 def _hashes(value: Any, name: str) -> dict[str, str]:

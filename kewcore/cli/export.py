@@ -1,7 +1,7 @@
 """`kewcore export`: Core ML packages from training runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -63,6 +63,26 @@ def export(
             show_default="the lowest that each mode allows",
         ),
     ] = None,
+    target: Annotated[
+        Literal["ane", "any"],
+        typer.Option("--target", help="ane: rewrite the graph for the Neural Engine, exactly; any: leave it alone."),
+    ] = "ane",
+    min_chip: Annotated[
+        str,
+        typer.Option("--min-chip", metavar="CHIP", help="Oldest chip to run on its Neural Engine: A13 or M1 to M5."),
+    ] = "A14",
+    enable_rewrite: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--enable-rewrite",
+            metavar="NAME",
+            help="Switch rewrites on that are off by default: strips, pool-strides-of-2. Commas, or repeat the option.",
+        ),
+    ] = None,
+    disable_rewrite: Annotated[
+        list[str] | None,
+        typer.Option("--disable-rewrite", metavar="NAME", help="Switch rewrites off; docs/export.md lists them."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write packages again that are there already, from the same inputs.")
     ] = False,
@@ -80,21 +100,25 @@ def export(
     from kewcore.training.run import newest_runs
     from kewcore_export import modes as known
     from kewcore_export.export import export_run
+    from kewcore_export.rewrites.settings import rewrite_settings
     from kewcore_export.targets import parse_target
 
     if all_modes and quantize:
         raise UsageError("--all-modes and --quantize exclude each other", hint="leave one of them out")
     modes = known.all_modes() if all_modes else known.parse_modes(quantize or ["fp16"])
-    target = parse_target(deployment_target) if deployment_target else None
+    oldest = parse_target(deployment_target) if deployment_target else None
+    rewrites = rewrite_settings(target, min_chip, enable=enable_rewrite or (), disable=disable_rewrite or ())
     if not runs:
         runs = newest_runs()
         say(f"exporting the newest runs: {', '.join(str(run) for run in runs)}")
     packages = [
-        package for run in runs for package in export_run(run, modes, out, deployment_target=target, force=force)
+        package
+        for run in runs
+        for package in export_run(run, modes, out, deployment_target=oldest, rewrites=rewrites, force=force)
     ]
     for package in packages:
         if package.unchanged:
-            say(f"unchanged {package.path}: it was made from the same run; --force writes it again")
+            say(f"unchanged {package.path}: it was made from the same run and settings; --force writes it again")
     report_written(artefact for package in packages if not package.unchanged for artefact in package.artefacts)
     if json:
         print_json("export", {"packages": [_as_json(package) for package in packages]})
@@ -154,6 +178,7 @@ def _as_json(package: "ExportedPackage") -> dict[str, Any]:
         "path": str(package.path),
         "mode": package.sidecar.mode,
         "deployment_target": package.sidecar.deployment_target,
+        "engine": asdict(package.sidecar.engine) if package.sidecar.engine else None,
         "size_bytes": package.size_bytes,
         "float32_bytes": package.sidecar.float32_bytes,
         "unchanged": package.unchanged,

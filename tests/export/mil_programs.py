@@ -18,6 +18,7 @@ from kewcore_export.rewrites.settings import RewriteSettings
 
 A13, A14 = parse_chip("A13"), parse_chip("A14")
 _numbers = itertools.count()
+_NAMES_ONLY = ["common::dead_code_elimination", "common::dedup_op_and_var_names"]
 
 
 def program(shape: tuple[int, ...], body: Callable[[Any, Any], Any]) -> Any:
@@ -48,7 +49,7 @@ def kinds(mil: Any) -> list[str]:
 
 
 def answer(mil: Any, x: np.ndarray, executor: Any = "reference", bits: int = 32) -> np.ndarray:
-    """Runs a program as it is, without a pass of coremltools, but for the rounding to fp16."""
+    """Runs a program as it is, without coremltools' optimisations, except where it is rounded to fp16."""
     import copy
     import warnings
 
@@ -63,7 +64,7 @@ def answer(mil: Any, x: np.ndarray, executor: Any = "reference", bits: int = 32)
             convert_to="mlprogram",
             compute_precision=precision,
             minimum_deployment_target=ct.target.iOS15,
-            pass_pipeline=ct.PassPipeline.DEFAULT if bits == 16 else ct.PassPipeline.EMPTY,
+            pass_pipeline=ct.PassPipeline.DEFAULT if bits == 16 else ct.PassPipeline(_NAMES_ONLY, "names"),
             skip_model_load=True,
             package_dir=str(path),
         )

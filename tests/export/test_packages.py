@@ -61,7 +61,10 @@ def keras_weights(run: Path) -> dict[tuple[int, ...], np.ndarray]:
     import keras
 
     kernels = [w for w in keras.models.load_model(run / "model.keras", compile=False).get_weights() if w.ndim > 1]
-    turned = [w.transpose(3, 2, 0, 1) if w.ndim == 4 else w.T for w in kernels]
+    # Dense layers are convolutions in the package: the first over the map of 10x9 that was flattened, the last 1x1.
+    large, last = kernels[-2:]
+    kernels[-2:] = [large.reshape(10, 9, 7, 96), last[None, None]]
+    turned = [w.transpose(3, 2, 0, 1) for w in kernels]
     return {w.shape: w for w in turned}
 
 

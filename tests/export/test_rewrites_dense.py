@@ -81,27 +81,47 @@ def test_a_flat_value_with_other_readers_keeps_them() -> None:
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(1, 3), st.integers(1, 40), st.integers(1, 9), st.sampled_from(["linear", "matmul"]))
-def test_a_dense_over_vectors_is_a_1x1_convolution(rows: int, inputs: int, units: int, form: str) -> None:
-    before = program((rows, inputs), lambda b, x: dense(b, b.tanh(x=x), units, form))
+@given(st.integers(1, 40), st.integers(1, 9), st.sampled_from(["linear", "matmul"]))
+def test_a_dense_over_a_vector_is_a_1x1_convolution(inputs: int, units: int, form: str) -> None:
+    before = program((1, inputs), lambda b, x: dense(b, b.tanh(x=x), units, form))
     after, _ = applied(before, "dense-as-conv")
     assert kinds(after) == ["tanh", "expand_dims", "conv", "squeeze"]
-    assert_same_answers(before, after, (rows, inputs))
+    assert_same_answers(before, after, (1, inputs))
 
 
-def test_a_dense_over_the_channels_of_a_map_works_where_the_channels_are() -> None:
+@pytest.mark.parametrize("by_rows", [True, False])
+def test_a_dense_over_the_channels_of_a_map_works_where_the_channels_are(by_rows: bool) -> None:
+    def one(b: Any, x: Any, units: int) -> Any:
+        if not by_rows:
+            return dense(b, x, units)
+        rows = dense(b, b.reshape(x=x, shape=[24, x.shape[-1]]), units)
+        return b.reshape(x=rows, shape=[1, 4, 6, units])
+
     def body(b: Any, x: Any) -> Any:
-        y = dense(b, b.transpose(x=x, perm=[0, 2, 3, 1]), 7)
+        y = one(b, b.relu(x=one(b, b.transpose(x=x, perm=[0, 2, 3, 1]), 7)), 3)
         return b.transpose(x=y, perm=[0, 3, 1, 2])
 
     before = program((1, 5, 4, 6), body)
-    after, _ = applied(before, "dense-as-conv")
-    assert kinds(after) == ["conv", "transpose", "transpose"]  # coremltools takes such pairs out
+    after, _ = applied(before, "dense-as-conv", "channels-first")
+    assert kinds(after) == ["conv", "relu", "conv"]
+    assert_same_answers(before, after, (1, 5, 4, 6))
+
+
+def test_rows_that_something_else_reads_stay_rows() -> None:
+    def body(b: Any, x: Any) -> Any:
+        rows = b.reshape(x=b.transpose(x=x, perm=[0, 2, 3, 1]), shape=[24, 5])
+        return b.softmax(x=dense(b, rows, 5), axis=0)
+
+    before = program((1, 5, 4, 6), body)
+    after, _ = applied(before, "dense-as-conv", "channels-first")
+    assert kinds(after) == ["conv", "transpose", "reshape", "softmax"]
     assert_same_answers(before, after, (1, 5, 4, 6))
 
 
 @pytest.mark.parametrize(
-    ("shape", "limits"), [((1, 6, 5), {}), ((1, 6), {"max_channels": 5})], ids=["a sequence", "too many channels"]
+    ("shape", "limits"),
+    [((1, 6, 5), {}), ((6, 5), {}), ((1, 6), {"max_channels": 5})],
+    ids=["a sequence", "rows", "too many channels"],
 )
 def test_what_stays_a_dense_layer(shape: tuple[int, ...], limits: dict[str, int]) -> None:
     before = program(shape, lambda b, x: dense(b, x, 3))

@@ -34,9 +34,10 @@ def test_parts_add_up_to_the_whole(
     shape = (1, 2, *sizes)
     before = convolution(shape, kernel, groups, strides=strides, pad_type=pad_type, pad=pad)
     after, places = applied(before, "narrow-kernels", chip=SMALL)
-    assert ("narrow-kernels" in places) == (kernel[0] > 3 or kernel[1] > 2)
+    if pad_type != "custom":  # there, every window may meet padding alone
+        assert ("narrow-kernels" in places) == (kernel[0] > 3 or kernel[1] > 2)
     for operation in after.functions["main"].operations:
-        if operation.op_type == "conv":
+        if operation.op_type == "conv" and "narrow-kernels" in places:
             assert operation.weight.shape[2] <= 3
             assert operation.weight.shape[3] <= 2
     x = random_input(shape)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kewcore.errors import PackageError
 from kewcore_export.sidecar import (
+    EngineRecord,
     GoldenCase,
     InputRecord,
     RunRecord,
@@ -32,6 +33,7 @@ SIDECAR = Sidecar(
     run=RunRecord("../runs/kewcnn/original", "kewcnn", "original", "cd" * 32, "f00d", True),
     input=InputRecord("image", 500, 500, 1, "greyscale", "centre-crop"),
     class_names=("flower", "fruit"),
+    engine=EngineRecord("ane", "A14", {"dense-as-conv": ("dense: 3 kernels of 1x1",)}),
     softmax_added=False,
     files={"Manifest.json": "ef" * 32},
     golden_files={"golden-0.png": "01" * 32},

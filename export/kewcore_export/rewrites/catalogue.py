@@ -1,4 +1,4 @@
-"""All rewrites, in the order in which they are applied."""
+"""All rewrites, in the order in which they are applied, again and again until none finds a place."""
 
 from kewcore.ane.evidence import (
     GUIDE_CAPABILITIES,
@@ -9,6 +9,7 @@ from kewcore.ane.evidence import (
     Mark,
 )
 from kewcore_export.rewrites.channel_layout import channels_to_the_end
+from kewcore_export.rewrites.channels_first import channels_first
 from kewcore_export.rewrites.dense_as_conv import dense_as_conv
 from kewcore_export.rewrites.dense_over_map import dense_over_map_as_conv
 from kewcore_export.rewrites.narrow_kernels import narrow_kernels
@@ -18,6 +19,15 @@ from kewcore_export.rewrites.rewrite import Rewrite
 from kewcore_export.rewrites.strips import strips_on_chip
 
 REWRITES: tuple[Rewrite, ...] = (
+    Rewrite(
+        "channels-first",
+        "transposes to channels last move behind functions of elements, and pairs of them go",
+        "a transpose changes no element, so it changes places with what works on single elements",
+        Mark.CERTAIN,
+        NEURAL_ENGINE_RULES,
+        True,
+        channels_first,
+    ),
     Rewrite(
         "dense-over-map",
         "a Dense layer over a flattened map becomes one convolution whose kernel covers the map",

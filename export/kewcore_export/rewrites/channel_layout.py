@@ -9,48 +9,8 @@ from typing import Any
 import numpy as np
 
 from kewcore.ane.chips import Chip
-from kewcore_export.rewrites.mil import again, constant, replace
-
-_UNARY = frozenset(
-    {
-        "abs",
-        "atan",
-        "cast",
-        "ceil",
-        "clip",
-        "cos",
-        "elu",
-        "erf",
-        "exp",
-        "exp2",
-        "floor",
-        "gelu",
-        "inverse",
-        "leaky_relu",
-        "linear_activation",
-        "log",
-        "relu",
-        "relu6",
-        "round",
-        "rsqrt",
-        "scaled_tanh",
-        "sigmoid",
-        "sigmoid_hard",
-        "sign",
-        "silu",
-        "sin",
-        "softplus",
-        "softsign",
-        "sqrt",
-        "square",
-        "tanh",
-        "threshold",
-        "thresholded_relu",
-    }
-)
-_BINARY = frozenset({"add", "floor_div", "maximum", "minimum", "mul", "pow", "real_div", "sub"})
-_REDUCTIONS = frozenset({"reduce_max", "reduce_mean", "reduce_min", "reduce_sum"})
-_TO_CHANNELS_LAST = (0, 2, 3, 1)
+from kewcore_export.rewrites.elementwise import BINARY, REDUCTIONS, UNARY
+from kewcore_export.rewrites.mil import again, channels_last_source, constant, replace
 
 
 def channels_to_the_end(block: Any, chip: Chip) -> list[str]:
@@ -93,15 +53,15 @@ def _on_map(operation: Any, maps: dict[Any, Any]) -> Any | None:
         return None
     name = f"{operation.outputs[0].name}_map"
     kind = operation.op_type
-    if kind in _REDUCTIONS:
+    if kind in REDUCTIONS:
         return _reduction_kept(operation, name)
-    if kind in _BINARY:
+    if kind in BINARY:
         return _elementwise(operation, maps, name)
     if kind == "concat":
         return _concatenation(operation, maps, name)
     if operation.inputs.get("x") not in maps:
         return None
-    if kind in _UNARY:
+    if kind in UNARY:
         return again(operation, maps[operation.x], before=operation, name=name)
     if kind == "softmax" and int(constant(operation.axis)) in (1, -1):
         return again(operation, maps[operation.x], before=operation, name=name, axis=1)
@@ -113,16 +73,12 @@ def _reduction_kept(operation: Any, name: str) -> Any | None:
     if axes is None or constant(operation.keep_dims) or len(x.shape) != 4:
         return None
     reduced = {int(axis) % 4 for axis in axes}
-    maker = x.op
-    if maker is not None and maker.op_type == "transpose" and _is_to_channels_last(maker) and reduced == {1, 2}:
-        x, reduced = maker.x, {2, 3}
+    source = channels_last_source(x)
+    if source is not None and reduced == {1, 2}:
+        x, reduced = source, {2, 3}
     if reduced != {2, 3}:
         return None
     return again(operation, x, before=operation, name=name, axes=[2, 3], keep_dims=True)
-
-
-def _is_to_channels_last(transpose: Any) -> bool:
-    return tuple(int(axis) for axis in constant(transpose.perm)) == _TO_CHANNELS_LAST
 
 
 def _elementwise(operation: Any, maps: dict[Any, Any], name: str) -> Any | None:

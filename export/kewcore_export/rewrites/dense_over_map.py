@@ -30,7 +30,7 @@ def dense_over_map_as_conv(block: Any, chip: Chip) -> list[str]:
     places = []
     for operation in list(block.operations):
         dense = dense_layer(operation)
-        source = None if dense is None or len(dense.x.shape) != 2 else _source(dense.x)
+        source = _source(dense.x) if dense is not None and len(dense.x.shape) == 2 and dense.x.shape[0] == 1 else None
         if dense is None or source is None:
             continue
         feature_map, moved = source

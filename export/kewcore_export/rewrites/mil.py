@@ -4,6 +4,9 @@ from typing import Any
 
 from kewcore.runtime.padding import Pads, window_pads
 
+TO_CHANNELS_LAST = (0, 2, 3, 1)
+"""The order of axes that turns `[N, C, H, W]` into `[N, H, W, C]`."""
+
 
 def constant(value: Any) -> Any:
     """Returns what a constant argument holds, as NumPy; None where it is left out or computed at run time."""
@@ -56,6 +59,14 @@ def spatial_pads(operation: Any, sizes: tuple[int, ...]) -> Pads | None:
     dilations = ones if operation.op_type != "conv" else [int(step) for step in constant(operation.dilations)]
     strides = [int(step) for step in constant(operation.strides)]
     return window_pads(str(constant(operation.pad_type)), pad, operation.x.shape[2:], sizes, strides, dilations)
+
+
+def channels_last_source(value: Any) -> Any | None:
+    """Returns the map `[N, C, H, W]` that a value `[N, H, W, C]` is a transpose of; None if it is none."""
+    maker = value.op
+    if maker is None or maker.op_type != "transpose" or len(value.shape) != 4:
+        return None
+    return maker.x if tuple(int(axis) for axis in constant(maker.perm)) == TO_CHANNELS_LAST else None
 
 
 def shown(shape: Any) -> str:

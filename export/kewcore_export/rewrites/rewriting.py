@@ -19,15 +19,15 @@ def rewritten(program: Any, settings: RewriteSettings) -> tuple[Any, tuple[Appli
         The new program, and what was changed; rewrites that found nothing to do are not listed.
     """
     copied = copy.deepcopy(program)
-    applied = []
-    for rewrite in REWRITES:
-        places = [] if rewrite.name not in settings.names else _applied(rewrite, copied, settings)
-        if places:
-            applied.append(AppliedRewrite(rewrite.name, tuple(places)))
-    return copied, tuple(applied)
-
-
-def _applied(rewrite: Any, program: Any, settings: RewriteSettings) -> list[str]:
-    block = program.functions["main"]
+    chosen = [rewrite for rewrite in REWRITES if rewrite.name in settings.names]
+    block = copied.functions["main"]
+    places: dict[str, list[str]] = {rewrite.name: [] for rewrite in chosen}
     with block:
-        return list(rewrite.apply(block, settings.min_chip))
+        found = True
+        while found:  # One makes room for another: a Dense layer on a map leaves a transpose that goes behind the next.
+            found = False
+            for rewrite in chosen:
+                new = rewrite.apply(block, settings.min_chip)
+                places[rewrite.name] += new
+                found = found or bool(new)
+    return copied, tuple(AppliedRewrite(name, tuple(lines)) for name, lines in places.items() if lines)
