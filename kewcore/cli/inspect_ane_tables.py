@@ -192,7 +192,7 @@ def print_plan(plan: "ComputePlan", chip: str, compared: "Sequence[Comparison]")
         for row in compared
     ]
     columns = ("", "operation", f"rules, {chip}", "Core ML prefers", "could run on", "weight")
-    print_table(f"Core ML's compute plan on {plan.device or 'a device'}", columns, rows, left=5)
+    print_table(f"Core ML's compute plan on {printable(plan.device) or 'a device'}", columns, rows, left=5)
     differing, left_out = sum(row.differs for row in compared), sum(row.is_left_out for row in compared)
     _note(f"Differences (!=): {differing}. Could run on the engine, and Core ML prefers another unit: {left_out}.")
 

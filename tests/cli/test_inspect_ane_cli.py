@@ -144,7 +144,7 @@ def test_a_plan_stands_beside_the_verdicts(capsys: pytest.CaptureFixture[str], p
     plan = {
         "schema_version": 1,
         "kind": "compute_plan",
-        "device": "MacBook Air",
+        "device": "MacBook\x1b[2J Air",
         "chip": "M1",
         "operations": [
             {"name": "c", "type": "ios15.linear", "preferred": "neural_engine", "supported": both, "cost_weight": 0.9},
@@ -154,7 +154,7 @@ def test_a_plan_stands_beside_the_verdicts(capsys: pytest.CaptureFixture[str], p
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan))
     lines = on_a_terminal(capsys, 120, package, options(chips=("M5",), images=0, plan=path))
-    assert "Core ML's compute plan on MacBook Air" in lines
+    assert "Core ML's compute plan on MacBook\\x1b[2J Air" in lines
     (linear,) = [line for line in lines if "linear_c" in line and "neural_engine" in line]
     assert linear.split() == ["!=", "linear_c", "off", "neural_engine", "cpu,", "neural_engine", "0.900"]
     assert "Differences (!=): 1. Could run on the engine, and Core ML prefers another unit: 1." in lines
