@@ -172,6 +172,34 @@ def test_products_are_sums_of_integers(
     assert_near_reference(package, x, given, (np.abs(xs) @ np.abs(ws.T)) * factor, "fp16")
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("kind", "zero_point"), ACTIVATIONS)
+def test_kernels_that_cover_their_input_are_products(
+    tmp_path: Path, way: str, form: str, kind: str, zero_point: int | None
+) -> None:
+    rng = np.random.default_rng(5)
+    data, zero, scale = weights(form, (6, 5, 2, 7), 0, rng)
+    bias, shape, x_scale = rng.integers(-8, 8, 6) / 4, (2, 5, 2, 7), 1 / 32
+    weight, opset = weight_op(form, data, zero, scale, 0, "fp16")
+    conv = {"x": "d", "weight": "w", "bias": number(bias, "fp16"), "pad_type": "'valid'"}
+    ops = [
+        *activation(kind, zero_point, x_scale, shape, "fp16"),
+        weight,
+        Op("conv", conv, {"y": ("fp16", (2, 6, 1, 1))}),
+    ]
+    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp16", shape)}, ["y"], opset)
+    assert "MatMulInteger" in kinds(package)
+    assert "ConvInteger" not in kinds(package)
+
+    x = (rng.standard_normal(shape) * 3).astype(np.float16).astype(np.float32)
+    xs = steps_of(x, x_scale, zero_point or 0, kind)
+    ws = data.astype(np.int64) - zero.astype(np.int64).reshape(-1, *[1] * 3 * min(zero.ndim, 1))
+    sums = np.array([[(one * w).sum() for w in ws] for one in xs]).reshape(2, 6, 1, 1)
+    factor = np.broadcast_to(np.float32(x_scale) * scale.astype(np.float32), (6,)).reshape(1, 6, 1, 1)
+    given = load(package, "onnx").predict({"x": x})["y"]
+    assert np.array_equal(given, settled(sums, factor, bias.reshape(1, 6, 1, 1), "fp16"))
+
+
 def linear_package(path: Path, terms: int, scale: Any, data: Array, kind: str = "int8", zero_point: int = 0) -> Path:
     weight, opset = weight_op("affine", data, np.zeros((), np.int8), np.array(0.0625), 0, "fp32")
     steps = {"input": "x", "scale": scale, "zero_point": Const(np.array(zero_point, kind))}

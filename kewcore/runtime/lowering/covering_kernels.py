@@ -11,18 +11,23 @@ from kewcore.runtime.lowering.graph import Lowering
 from kewcore.runtime.program import TensorType
 
 
-def covering_product(lowering: Lowering, attributes: dict[str, Any]) -> bool:
-    """Lowers a convolution to a matrix product where its kernel covers its input; says whether it did.
+def covers(lowering: Lowering, attributes: dict[str, Any]) -> bool:
+    """Whether the kernel of a convolution covers its input.
 
     Args:
         lowering: A `conv`.
         attributes: Those of ONNX's `Conv`.
     """
     sizes = lowering.shape("x")[2:]
-    if tuple(attributes["kernel_shape"]) != sizes or any(attributes["pads"]) or attributes["group"] != 1:
+    plain = not any(attributes["pads"]) and attributes["group"] == 1 and set(attributes["dilations"]) == {1}
+    return plain and tuple(attributes["kernel_shape"]) == sizes
+
+
+def covering_product(lowering: Lowering) -> bool:
+    """Lowers a convolution whose kernel covers its input to a matrix product, if the kernel is known; says whether."""
+    if not lowering.is_constant("weight"):
         return False
-    if set(attributes["dilations"]) != {1} or not lowering.is_constant("weight"):
-        return False
+    sizes = lowering.shape("x")[2:]
     kernel, type_ = lowering.constant("weight"), lowering.type("weight")
     matrix = lowering.graph.literal(
         kernel.reshape(len(kernel), -1), TensorType(type_.dtype, (len(kernel), kernel[0].size)), "weight"

@@ -88,9 +88,22 @@ def integer_product(lowering: Lowering, parameter: str, axis: int) -> bool:
     found = _operands(lowering, "x", parameter, axis) if len(lowering.shape(parameter)) == 2 else None
     if found is None or len(lowering.shape("x")) < 2:
         return False
-    activation, weight = found
+    return _matrix_product(lowering, *found, axis)
+
+
+def integer_covering_product(lowering: Lowering) -> bool:
+    """Lowers a convolution whose kernel covers its input to integer arithmetic where that is possible; says whether.
+
+    As a matrix product it takes an eighth of the time that it takes as a convolution (KewCNN's 15x15 kernels).
+    """
+    found = _operands(lowering, "x", "weight", 0)
+    return found is not None and _matrix_product(lowering, *found, 0)
+
+
+def _matrix_product(lowering: Lowering, activation: _Activation, weight: _Weight, axis: int) -> bool:
     signed, graph = lowering.graph.integers == "mixed" and weight.zero_point == _SIGN, lowering.graph
-    columns: Array = np.moveaxis(weight.data, axis, 0)
+    columns: Array = np.moveaxis(weight.data, axis, 0).reshape(weight.data.shape[axis], -1)
+    kernel_rank = weight.data.ndim - 2
     zero_point = weight.zero_point
     if signed:
         columns, zero_point = (columns ^ np.uint8(_SIGN)).view(np.int8), 0
@@ -99,8 +112,15 @@ def integer_product(lowering: Lowering, parameter: str, axis: int) -> bool:
     data, zero = _signed_or_not(activation, signed=False)
     kind = np.int8 if signed else np.uint8
     inputs = [graph.initializer(columns.T, "weight"), zero, graph.initializer(np.array(zero_point, kind), "zero_point")]
-    total = lowering.node("MatMulInteger", data, *inputs)
-    _finish(lowering, total, activation.scale * weight.scale, lowering.value("bias") if lowering.has("bias") else None)
+    bias, scale = lowering.value("bias") if lowering.has("bias") else None, activation.scale * weight.scale
+    if not kernel_rank:
+        _finish(lowering, lowering.node("MatMulInteger", data, *inputs), scale, bias)
+        return True
+    flat, around = lowering.node("Reshape", data, lowering.integers([0, -1])), [len(columns), *[1] * kernel_rank]
+    total = lowering.node("MatMulInteger", flat, *inputs)
+    total = lowering.node("Reshape", total, lowering.integers([0, *around]))
+    bias = None if bias is None else lowering.node("Reshape", bias, lowering.integers(around))
+    _finish(lowering, total, scale.reshape(around), bias)
     return True
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from kewcore.runtime.lowering.covering_kernels import covering_product
+from kewcore.runtime.lowering.covering_kernels import covering_product, covers
 from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
-from kewcore.runtime.lowering.integer_products import integer_conv
+from kewcore.runtime.lowering.integer_products import integer_conv, integer_covering_product
 from kewcore.runtime.lowering.registry import lowers
 from kewcore.runtime.padding import Pads, window_count, window_pads
 
@@ -23,7 +23,10 @@ def _conv(lowering: Lowering) -> None:
         "group": int(lowering.constant("groups", 1)),
         "pads": _onnx_pads(_pads(lowering, kernel, strides, dilations)),
     }
-    if integer_conv(lowering, attributes) or covering_product(lowering, attributes):
+    if covers(lowering, attributes):
+        if integer_covering_product(lowering) or covering_product(lowering):
+            return
+    elif integer_conv(lowering, attributes):
         return
     inputs = [lowering.value("x"), lowering.value("weight")]
     if lowering.has("bias"):
