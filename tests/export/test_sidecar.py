@@ -1,7 +1,9 @@
 """Sidecars survive the round trip, and a damaged one is a `PackageError` that names the place."""
 
 import json
+import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ SIDECAR = Sidecar(
     input=InputRecord("image", 500, 500, 1, "greyscale", "centre-crop"),
     class_names=("flower", "fruit"),
     engine=EngineRecord("ane", "A14", {"dense-as-conv": ("dense: 3 kernels of 1x1",)}),
+    activations=None,
     softmax_added=False,
     files={"Manifest.json": "ef" * 32},
     golden_files={"golden-0.png": "01" * 32},
@@ -52,6 +55,31 @@ def package(tmp_path: Path) -> Path:
 
 def test_what_is_saved_is_loaded(package: Path) -> None:
     assert load_sidecar(package) == SIDECAR
+
+
+def test_a_sidecar_from_before_there_were_rewrites(package: Path) -> None:
+    path = sidecar_path(package)
+    value = json.loads(path.read_text())
+    del value["engine"]
+    path.write_text(json.dumps(value))
+    assert load_sidecar(package) == replace(SIDECAR, engine=None)
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("ane", "engine must be an object, got str"),
+        ({"target": "ane", "min_chip": "A14", "rewrites": []}, "engine.rewrites must be an object, got list"),
+        ({"target": "ane", "min_chip": "A14", "rewrites": {"strips": [1]}}, "'engine.strips' must be a list of texts"),
+        ({"target": "ane", "min_chip": 14, "rewrites": {}}, "EngineRecord.min_chip must be of type str, got 14"),
+        ({"min_chip": "A14", "rewrites": {}}, "EngineRecord lacks target"),
+    ],
+)
+def test_damaged_rewrites(package: Path, engine: object, message: str) -> None:
+    path = sidecar_path(package)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"engine": engine}))
+    with pytest.raises(PackageError, match=re.escape(message)):
+        load_sidecar(package)
 
 
 def test_a_missing_sidecar(tmp_path: Path) -> None:
