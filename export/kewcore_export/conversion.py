@@ -82,7 +82,7 @@ def converted(
     register_missing_ops()
     with TemporaryDirectory(prefix="kewcore-export-") as folder:
         with silenced_stderr():
-            program, applied = rewritten(_to_mil(ct, graph, target), rewrites)
+            program, applied = rewritten(mil_program(graph, target), rewrites)
             programs = {bits: _serialised(ct, program, class_names, target, bits, Path(folder)) for bits in (16, 32)}
         yield Conversion(
             by_float_bits=programs,
@@ -92,7 +92,13 @@ def converted(
         )
 
 
-def _to_mil(ct: Any, graph: ClassifierGraph, target: Target) -> Any:
+def mil_program(graph: ClassifierGraph, target: Target) -> Any:
+    """Converts a classifier to MIL, coremltools' in-memory program, in float32.
+
+    Raises:
+        UnsupportedError: The model holds an operation that coremltools cannot convert.
+    """
+    ct = import_coremltools()
     layouts = {1: ct.colorlayout.GRAYSCALE, 3: ct.colorlayout.RGB}
     shape = (1, graph.height, graph.width, graph.channels)
     try:

@@ -10,8 +10,7 @@ from mil_programs import answer, kinds
 from small_networks import small_network
 
 from kewcore.runtime import load
-from kewcore_export.conversion import _to_mil
-from kewcore_export.coremltools_import import import_coremltools
+from kewcore_export.conversion import mil_program
 from kewcore_export.export import export_run
 from kewcore_export.golden import reference_probabilities
 from kewcore_export.keras_graph import classifier_graph
@@ -131,7 +130,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
 def assert_alike(model: Any, **settings: Any) -> None:
     """Converts a network once, and compares what it answers before and after."""
     graph = classifier_graph(model)
-    before = _to_mil(import_coremltools(), graph, TARGETS["iOS15"])
+    before = mil_program(graph, TARGETS["iOS15"])
     after, _ = rewritten(before, rewrite_settings(**settings))
     assert set(kinds(before)) & FALLS_OFF
     assert not set(kinds(after)) & FALLS_OFF
