@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from kewcore_export.compression import ConstantPlan, FormChoice, compress
 from kewcore_export.conversion import ConvertedProgram
+from kewcore_export.forms import WeightForm
 from kewcore_export.low_rank import largest_useful_rank, with_low_rank
 from kewcore_export.package import MODEL_FILE, write_package
 from kewcore_export.program import StoredConstant, with_weights
@@ -40,6 +42,7 @@ def compress_program(
     float32: Mapping[str, NDArray[np.float32]],
     choices: Mapping[str, FormChoice],
     target: Target,
+    known: Mapping[tuple[str, WeightForm], ConstantPlan] = MappingProxyType({}),
 ) -> CompressedProgram:
     """Compresses every constant of a program.
 
@@ -48,20 +51,17 @@ def compress_program(
         float32: Values of its constants before rounding.
         choices: The form of each constant, by its name. A rank at which factors would save nothing is passed over.
         target: Deployment target.
+        known: Plans by constant and form, from another call with the same values and target; they are not made again.
     """
     choices = {constant.name: _useful(choices[constant.name], constant) for constant in program.constants}
     ranks = {name: choice.form.rank for name, choice in choices.items() if choice.form.rank}
     factorised = with_low_rank(program.model, program.constants, float32, ranks)
-    plans = tuple(
-        compress(
-            constant,
-            factorised.float32[constant.name],
-            _of_factor(choices[factorised.origins.get(constant.name, constant.name)]),
-            target,
-        )
-        for constant in factorised.constants
-    )
-    return CompressedProgram(factorised.model, program.weights, plans, factorised.float32, target)
+    plans = []
+    for constant in factorised.constants:
+        choice = _of_factor(choices[factorised.origins.get(constant.name, constant.name)])
+        plan = known.get((constant.name, choice.form))
+        plans.append(plan or compress(constant, factorised.float32[constant.name], choice, target))
+    return CompressedProgram(factorised.model, program.weights, tuple(plans), factorised.float32, target)
 
 
 def write_program(program: CompressedProgram, package: Path) -> Any:

@@ -67,6 +67,13 @@ class ConstantPlan:
     granularity: str
     reason: str
 
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in the weights file, scales and palettes included, without alignment."""
+        if self.compressed is None:
+            return self.constant.size * (4 if self.form == FLOAT32 else 2)
+        return -(-stored_bits(self.compressed) // 8)
+
 
 def choose_forms(constants: tuple[StoredConstant, ...], form: WeightForm) -> dict[str, FormChoice]:
     """Chooses the form of each constant, where one form is asked for all weights.
@@ -100,9 +107,8 @@ def compress(constant: StoredConstant, weight: NDArray[np.float32], choice: Form
     if unfit:
         return replace(rounded, reason=unfit)
     plan = _compress(constant, weight, choice, target)
-    compressed_bytes = -(-stored_bits(plan.compressed) // 8) if plan.compressed else 0
-    if compressed_bytes >= constant.size * 2:
-        return replace(rounded, reason=f"{compressed_bytes} bytes compressed, {constant.size * 2} as fp16")
+    if plan.size_bytes >= rounded.size_bytes:
+        return replace(rounded, reason=f"{plan.size_bytes} bytes compressed, {rounded.size_bytes} as fp16")
     return plan
 
 

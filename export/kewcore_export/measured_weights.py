@@ -12,7 +12,6 @@ from kewcore_export.compression import ConstantPlan
 from kewcore_export.forms import WeightForm
 from kewcore_export.modes import Mode
 from kewcore_export.program import StoredConstant, read_constants
-from kewcore_export.quantizers.compressed import stored_bits
 from kewcore_export.quantizers.sparse import magnitude_mask
 from kewcore_export.sidecar import WeightRecord
 
@@ -105,7 +104,6 @@ def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArra
             f"weight '{name}' {list(reference.shape)} came out {sparsity:.1%} sparse, mode {mode} "
             f"asks for {form.sparsity:.0%}"
         )
-    size_bytes = stored.nbytes if plan.compressed is None else -(-stored_bits(plan.compressed) // 8)
     return WeightRecord(
         name=name,
         op=plan.constant.consumer,
@@ -115,7 +113,7 @@ def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArra
         form=form.kind,
         bits=form.bits,
         granularity=plan.granularity,
-        size_bytes=size_bytes,
+        size_bytes=plan.size_bytes,
         snr_db=None if ratio_db is None else round(ratio_db, 3),
         sparsity=round(sparsity, 6),
         reason=plan.reason,

@@ -1,0 +1,1 @@
+"""The search for the smallest package that keeps its accuracy: `kewcore export --quantize auto`."""

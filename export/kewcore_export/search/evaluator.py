@@ -1,0 +1,162 @@
+"""Candidates of a search, made and run: a package is written, its last layer fitted again, and its answers measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.parity.snr import mean_kl_nats
+from kewcore.runtime import PackageClassifier, load
+from kewcore_export.activations.execution import Watched, over_images
+from kewcore_export.compressed_program import CompressedProgram, compress_program, write_program
+from kewcore_export.compression import ConstantPlan, FormChoice
+from kewcore_export.conversion import ConvertedProgram
+from kewcore_export.forms import FLOAT16, WeightForm
+from kewcore_export.program import StoredConstant, main_block
+from kewcore_export.search.figures import Figures, measured_figures
+from kewcore_export.search.head import find_head, fitted_head, softmax, with_head
+from kewcore_export.search.tail import Tail, flat
+from kewcore_export.targets import Target
+
+Pixels = NDArray[np.uint8]
+
+ALONE_IMAGES = 128
+"""Images on which a form of one weight is judged, and as many others that the last layer is fitted to."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images with what the reference says of them.
+
+    Attributes:
+        pixels: uint8 `[N, H, W]`.
+        labels: int64 `[N]`.
+        reference: Probabilities of the reference, float32 `[N, C]`.
+    """
+
+    pixels: Pixels
+    labels: NDArray[np.int64]
+    reference: NDArray[np.float32]
+
+
+class Evaluator:
+    """Makes and runs candidates of one converted program.
+
+    Args:
+        program: The 16-bit program, with the interface and metadata that packages are to have.
+        float32: Values of its constants before rounding.
+        target: Deployment target of all candidates.
+        images: What candidates are judged on.
+        fit_pixels: Images that the last layer is fitted to, uint8 `[N, H, W]`; none of them is among `images`.
+
+    Raises:
+        UnsupportedError: The network does not end in a matrix product with a bias.
+    """
+
+    def __init__(
+        self,
+        program: ConvertedProgram,
+        float32: Mapping[str, NDArray[np.float32]],
+        target: Target,
+        images: LabelledImages,
+        fit_pixels: Pixels,
+    ) -> None:
+        self._program, self._float32, self._target = program, float32, target
+        self._images, self._fit_pixels = images, fit_pixels
+        self._head = head = find_head(program.model, program.constants, images.reference.shape[1])
+        self._known: dict[tuple[str, WeightForm], ConstantPlan] = {}
+        self._plain = self._compressed({})
+        self._known = {(plan.constant.name, plan.form): plan for plan in self._plain.plans}
+        self._logits = self._run(self._plain, head.logits, fit_pixels)
+        self._weight = float32[head.weight.name].reshape(head.weight.shape[:2])
+        features = self._run(self._plain, head.features, fit_pixels[:1])
+        # What is left of the logits; a program may hold a bias in either of two places.
+        self._bias: NDArray[np.float32] = (self._logits[:1] - features @ self._weight.T)[0]
+        self._reaching: dict[str, list[NDArray[Any]]] = {}
+
+    def alone(self, weight: StoredConstant, form: WeightForm) -> tuple[int, float]:
+        """Runs a weight in a form, all others in floating point.
+
+        The network runs from the operation of that weight on; what reaches it is the same for all forms.
+
+        Returns:
+            What the weight takes in bytes, and the mean Kullback-Leibler divergence from the reference in nats, with
+            the last layer fitted again.
+        """
+        candidate = self._compressed({weight.name: form})
+        start = _operand(self._program.model, weight)
+        values = self._tail_values(candidate, start, self._head.features)
+        fit, judged = values[:ALONE_IMAGES], values[ALONE_IMAGES:]
+        if weight.name == self._head.weight.name:
+            logits = self._tail_values(candidate, start, self._head.logits)[ALONE_IMAGES:]
+        else:
+            new_weight, bias = fitted_head(self._weight, self._bias, fit, self._logits[: len(fit)])
+            logits = judged @ new_weight.T + bias
+        size = sum(one.size_bytes for one in candidate.plans if one.constant.name.startswith(weight.name))
+        return size, mean_kl_nats(self._images.reference[: len(logits)], softmax(logits))
+
+    def candidate(self, forms: Mapping[str, WeightForm]) -> CompressedProgram:
+        """Makes a candidate, its last layer fitted to all images for that.
+
+        Args:
+            forms: By the name of the weight; weights that are not named stay floating point.
+        """
+        candidate = self._compressed(forms)
+        features = self._run(candidate, self._head.features, self._fit_pixels)
+        return with_head(candidate, self._head, *fitted_head(self._weight, self._bias, features, self._logits))
+
+    def figures(self, candidate: CompressedProgram, images: LabelledImages | None = None) -> tuple[Figures, int]:
+        """Runs a candidate as the package that it would be.
+
+        Args:
+            candidate: The candidate.
+            images: What to judge it on; None takes the images of the search.
+
+        Returns:
+            Its figures, and the size of its package in bytes.
+        """
+        images = images or self._images
+        with TemporaryDirectory(prefix="kewcore-search-") as folder:
+            package = Path(folder) / "candidate.mlpackage"
+            write_program(candidate, package)
+            answers = PackageClassifier(package).probabilities(images.pixels)
+            size_bytes = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
+        return measured_figures(images.reference, answers, images.labels), size_bytes
+
+    def _compressed(self, forms: Mapping[str, WeightForm]) -> CompressedProgram:
+        chosen = {one.name: FormChoice(forms.get(one.name, FLOAT16)) for one in self._program.constants}
+        return compress_program(self._program, self._float32, chosen, self._target, self._known)
+
+    def _run(self, candidate: CompressedProgram, name: str, pixels: Pixels) -> NDArray[np.float32]:
+        """Runs images up to a value; float32 `[N, elements]`."""
+        return np.stack([flat(values) for values in self._watched(candidate, name, pixels)])
+
+    def _tail_values(self, candidate: CompressedProgram, start: str, name: str) -> NDArray[np.float32]:
+        if start not in self._reaching:
+            pixels = np.concatenate([self._fit_pixels[:ALONE_IMAGES], self._images.pixels[:ALONE_IMAGES]])
+            self._reaching = {start: self._watched(self._plain, start, pixels)}  # those of one weight at a time
+        with TemporaryDirectory(prefix="kewcore-search-") as folder:
+            package = Path(folder) / "candidate.mlpackage"
+            write_program(candidate, package)
+            tail = Tail(load(package).function, start, (name,))
+            return np.stack([flat(tail.values(given)[name]) for given in self._reaching[start]])
+
+    def _watched(self, candidate: CompressedProgram, name: str, pixels: Pixels) -> list[NDArray[Any]]:
+        with TemporaryDirectory(prefix="kewcore-search-") as folder:
+            package = Path(folder) / "candidate.mlpackage"
+            write_program(candidate, package)
+            model = load(package)
+            watched = Watched(model.function, model.interface, (name,))
+            return [values[name] for values in over_images(watched, pixels)]
+
+
+def _operand(model: Any, weight: StoredConstant) -> str:
+    """Names what an operation multiplies with its weight."""
+    operation = next(
+        one for one in main_block(model).operations if one.outputs and one.outputs[0].name == weight.consumer
+    )
+    return str(operation.inputs["x"].arguments[0].name)

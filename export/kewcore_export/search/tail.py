@@ -1,0 +1,55 @@
+"""A program from one of its values on, so that what lies before it runs once and not for every candidate."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kewcore.runtime.loading import start_executor
+from kewcore.runtime.program import Function, NamedType, Operation
+
+
+class Tail:
+    """A function from a value to others.
+
+    Args:
+        function: A verified function.
+        start: Name of the value to begin with, which an operation makes.
+        names: The values to read.
+    """
+
+    def __init__(self, function: Function, start: str, names: tuple[str, ...]) -> None:
+        operations = function.body.operations
+        makers = {output.name: operation for operation in operations for output in operation.outputs}
+        maker = makers[start]
+        given = NamedType(start, next(output.type for output in maker.outputs if output.name == start))
+        left = [operation for operation in operations if operation is not maker]
+        body = replace(function.body, operations=_needed(left, names), outputs=names)
+        self._start = start
+        self._executor = start_executor(replace(function, inputs=(given,), body=body))
+
+    def values(self, given: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Runs from the value on.
+
+        Args:
+            given: The value, in its shape and type.
+        """
+        return self._executor.run({self._start: given}, {})
+
+
+def _needed(operations: Sequence[Operation], names: tuple[str, ...]) -> tuple[Operation, ...]:
+    """Keeps the operations that values depend on."""
+    wanted, kept = set(names), []
+    for operation in reversed(operations):
+        if any(output.name in wanted for output in operation.outputs):
+            kept.append(operation)
+            wanted |= operation.reads
+    return tuple(reversed(kept))
+
+
+def flat(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Gives all elements in one row, float32."""
+    row: NDArray[np.float32] = values.astype(np.float32).reshape(-1)
+    return row

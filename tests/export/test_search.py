@@ -1,0 +1,157 @@
+"""The search by hand: budgets, figures, the front against brute force, the journal after a cut, the last layer."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kewcore.errors import UsageError
+from kewcore_export.forms import parse_form
+from kewcore_export.program import StoredConstant
+from kewcore_export.search.budget import Budget, budget_of
+from kewcore_export.search.candidates import form_families
+from kewcore_export.search.figures import measured_figures
+from kewcore_export.search.frontier import Option, pareto_front
+from kewcore_export.search.head import fitted_head, softmax
+from kewcore_export.search.journal import Journal
+from kewcore_export.targets import TARGETS
+
+pytestmark = pytest.mark.unit
+
+
+def test_budgets_as_they_are_written() -> None:
+    assert budget_of(None, None, None) == Budget(0.5, None, None)
+    assert budget_of("0.25pp", 0.99, "4MB") == Budget(0.25, 0.99, 4_000_000)
+    assert budget_of("1", None, "900 kB") == Budget(1.0, None, 900_000)
+    assert budget_of(None, None, "1234") == Budget(None, None, 1234)
+    assert str(budget_of("0.5", 0.99, "4MB")) == "drop of at most 0.5 pp, agreement of at least 99.00%, at most 4.00 MB"
+
+
+@pytest.mark.parametrize(
+    ("drop", "agreement", "size", "message"),
+    [
+        ("half", None, None, "--max-drop must be percentage points such as 0.5pp, got 'half'"),
+        ("-1", None, None, "--max-drop must be percentage points such as 0.5pp, got '-1'"),
+        ("nan", None, None, "--max-drop must be"),
+        (None, 1.5, None, "--min-agreement must lie above 0 and be at most 1, got 1.5"),
+        (None, None, "4 miles", "--max-size must be a size such as 4MB or 900kB, got '4 miles'"),
+        (None, None, "0MB", "--max-size must be a size"),
+    ],
+)
+def test_budgets_that_make_no_sense(drop: str | None, agreement: float | None, size: str | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        budget_of(drop, agreement, size)
+
+
+def test_figures_by_hand() -> None:
+    reference = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.55, 0.45]], np.float32)
+    candidate = np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.45, 0.55]], np.float32)
+    figures = measured_figures(reference, candidate, np.array([0, 0, 1, 1]))
+    assert figures.agreement == 0.5
+    assert (figures.reference_accuracy, figures.accuracy, figures.drop_pp) == (0.75, 0.75, 0.0)
+    assert figures.lost_pp == 25.0  # the second image; that the fourth is right now earns nothing
+    # Images 2 and 4 change class: 0.6 - 0.4 and 0.55 - 0.45, over four images.
+    assert figures.likely_drop_pp == pytest.approx(100 * 0.3 / 4, abs=1e-4)
+    spread = np.std([0, 0.2, 0, 0.1], ddof=1) / 2
+    assert figures.likely_drop_upper_pp == pytest.approx(100 * (0.075 + 1.6448536 * spread), abs=1e-3)
+    assert Budget(30.0, None, None).misses(figures) == ()
+    assert Budget(20.0, 0.6, None).misses(figures) == (
+        "25.00 pp of right answers lost, more than 20 pp",
+        "agreement of 50.00%, less than 60.00%",
+    )
+    (likely,) = Budget(25.0, None, 1).misses(measured_figures(reference[:, ::-1], reference, np.array([1, 1, 0, 1])))[
+        1:
+    ]
+    assert likely.startswith("a drop of up to")
+
+
+def test_what_is_tried_for_small_and_large_weights() -> None:
+    small = StoredConstant("a", 0, (48, 1, 5, 5), "conv_a", "conv", "weight", 0)
+    large = StoredConstant("b", 0, (320, 192, 15, 15), "conv_b", "conv", "weight", 0)
+    total = small.size + large.size
+    assert [[str(form) for form in row] for row in form_families(small, total, TARGETS["iOS18"])] == [
+        ["int8", "int4"],
+        ["palette-6", "palette-4"],
+    ]
+    names = [str(form) for row in form_families(large, total, TARGETS["iOS18"]) for form in row]
+    assert {"int8", "palette-1", "palette-4-group-8", "palette-8-vector-4", "prune-75-palette-4"} <= set(names)
+    assert {"rank-32-int8", "rank-8-palette-8-vector-2"} <= set(names)
+    assert "rank-256-int8" not in names  # two factors with more than half the elements
+    older = [form for row in form_families(large, total, TARGETS["iOS16"]) for form in row]
+    assert older
+    assert all(form.lowest_target <= TARGETS["iOS16"] for form in older)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=4), min_size=1, max_size=4
+    )
+)
+def test_the_front_is_that_of_all_mixes(rows: list[list[tuple[int, int]]]) -> None:
+    form = parse_form("int8")
+    assert form is not None
+    options = {str(i): [Option(form, size, float(loss)) for size, loss in row] for i, row in enumerate(rows)}
+    every = {(sum(s for s, _ in mix), float(sum(x for _, x in mix))) for mix in itertools.product(*rows)}
+    best = {one for one in every if not any(o != one and o[0] <= one[0] and o[1] <= one[1] for o in every)}
+    front = pareto_front(options)
+    assert {(mix.size_bytes, mix.loss) for mix in front} == best
+    assert [mix.size_bytes for mix in front] == sorted((mix.size_bytes for mix in front), reverse=True)
+
+
+def test_a_large_front_is_thinned_but_keeps_its_ends() -> None:
+    form = parse_form("int4")
+    assert form is not None
+    options = {name: [Option(form, 2**i, float(100 - i)) for i in range(40)] for name in "abc"}
+    front = pareto_front(options, most=30)
+    assert len(front) == 30
+    assert (front[0].size_bytes, front[-1].size_bytes) == (3 * 2**39, 3)
+
+
+def test_a_journal_goes_on_after_a_cut(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "journal.jsonl"
+    first = Journal(path, {"run": "a"})
+    first.put("x", {"size": 1})
+    first.put("y", {"size": 2})
+    path.write_text(path.read_text(encoding="utf-8")[:-9], encoding="utf-8")
+    second = Journal(path, {"run": "a"})
+    assert (second.get("x"), second.get("y")) == ({"size": 1}, None)
+    second.put("y", {"size": 3})
+    assert Journal(path, {"run": "a"}).get("y") == {"size": 3}
+    assert Journal(path, {"run": "b"}).get("x") is None
+    assert json.loads(path.read_text(encoding="utf-8").splitlines()[0])["inputs_sha256"]
+    second.remove()
+    assert not path.exists()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_last_layer_takes_out_what_shifts_and_scales_its_features(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    weight, bias = generator.standard_normal((3, 5)).astype(np.float32), np.array([0.5, -1, 2], np.float32)
+    features = generator.standard_normal((400, 5)).astype(np.float32)
+    logits = features @ weight.T + bias
+    damaged = features * 0.9 + generator.standard_normal(5).astype(np.float32)
+    new_weight, new_bias = fitted_head(weight, bias, damaged, logits)
+    before = np.abs(damaged @ weight.T + bias - logits).mean()
+    after = np.abs(damaged @ new_weight.T + new_bias - logits).mean()
+    assert after < 0.3 * before
+    # The mean over all images is met exactly, whatever the pull towards the trained weights.
+    assert (damaged @ new_weight.T + new_bias).mean(axis=0) == pytest.approx(logits.mean(axis=0), abs=1e-4)
+
+
+def test_undamaged_features_leave_the_last_layer_as_it_was() -> None:
+    generator = np.random.default_rng(1)
+    weight, bias = generator.standard_normal((3, 5)).astype(np.float32), np.zeros(3, np.float32)
+    features = generator.standard_normal((50, 5)).astype(np.float32)
+    new_weight, new_bias = fitted_head(weight, bias, features, features @ weight.T + bias)
+    assert new_weight == pytest.approx(weight, abs=1e-5)
+    assert new_bias == pytest.approx(bias, abs=1e-5)
+
+
+def test_softmax_of_large_logits() -> None:
+    assert softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]], np.float32)) == pytest.approx(
+        np.array([[0.5, 0.5], [0.25, 0.75]]), abs=1e-6
+    )
