@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ from kewcore.console import progress
 from kewcore.errors import ExportError, PackageError
 from kewcore.models.reference import load_keras_model
 from kewcore.training.run import Run, load_run
+from kewcore_export.activations.compressed import Calibration, calibrate_and_compress
+from kewcore_export.activations.images import calibration_images
+from kewcore_export.activations.quantize import with_costs_together
+from kewcore_export.activations.settings import CalibrationSettings
 from kewcore_export.compressed_program import compress_program, write_program
 from kewcore_export.compression import choose_forms
 from kewcore_export.conversion import INPUT_NAME, Conversion, converted
@@ -78,6 +83,7 @@ class _Job:
     target: Target
     package: Path
     inputs_sha256: str
+    calibration: Calibration
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ def export_run(
     *,
     deployment_target: Target | None = None,
     rewrites: RewriteSettings | None = None,
+    calibration: CalibrationSettings | None = None,
     force: bool = False,
 ) -> list[ExportedPackage]:
     """Exports a training run as Core ML packages.
@@ -118,6 +125,7 @@ def export_run(
         out: Folder for packages.
         deployment_target: Oldest system to serve; None takes the lowest that each mode allows.
         rewrites: For which engine the graph is rewritten, and how; None takes those for the Neural Engine.
+        calibration: How activations are calibrated in modes that quantise them; None takes the defaults.
         force: Write packages again that are there already, made from the same inputs.
 
     Returns:
@@ -127,13 +135,15 @@ def export_run(
         RunError: The run is missing or damaged.
         ExportError: A mode does not work for the target or for this model's weights; or these are no numbers.
         UnsupportedError: The model cannot be converted.
+        DataError: Calibration images are missing or cannot be used.
         StorageError: The packages cannot be written; those before are complete.
     """
     loaded = load_run(run)
     record = _record(loaded, out)
     finish_interrupted(out)
     rewrites = rewrites or rewrite_settings()
-    jobs = [_job(loaded, record, mode, out, deployment_target, rewrites) for mode in modes]
+    calibration = calibration or CalibrationSettings()
+    jobs = [_job(loaded, record, mode, out, deployment_target, rewrites, calibration) for mode in modes]
     found = {job.package: None if force else _unchanged(job) for job in jobs}
     missing = [job for job in jobs if found[job.package] is None]
     if missing:
@@ -153,14 +163,22 @@ def _record(run: Run, out: Path) -> RunRecord:
     )
 
 
-def _job(run: Run, record: RunRecord, mode: Mode, out: Path, wanted: Target | None, rewrites: RewriteSettings) -> _Job:
+def _job(
+    run: Run,
+    record: RunRecord,
+    mode: Mode,
+    out: Path,
+    wanted: Target | None,
+    rewrites: RewriteSettings,
+    calibration: CalibrationSettings,
+) -> _Job:
     target = wanted or mode.lowest_target
     if target < mode.lowest_target:
         raise ExportError(
             f"mode {mode.name} needs deployment target {mode.lowest_target.name}, got {target.name}",
             hint=f"leave out --deployment-target, or give {mode.lowest_target.name} or a newer one",
         )
-    inputs = {
+    inputs: dict[str, Any] = {
         "run": {key: value for key, value in asdict(record).items() if key != "path"},
         "class_names": run.class_names,
         "resize": run.data.resize,
@@ -170,12 +188,18 @@ def _job(run: Run, record: RunRecord, mode: Mode, out: Path, wanted: Target | No
         "rewrites": [rewrites.engine, rewrites.min_chip.name, rewrites.names],
         "versions": [__version__, _coremltools_version()],
     }
+    images = None
+    if mode.quantizes_activations:
+        # The run's own data is known by its fingerprint; it need not be there if the package is.
+        images = None if calibration.folder is None else calibration_images(run, calibration)
+        inputs["calibration"] = {**asdict(calibration), "folder": None if images is None else images.fingerprint}
     name = f"{run.title}-{run.variant}-{mode.name}"
     return _Job(
         mode,
         target,
         out / f"{name}{PACKAGE_SUFFIX}",
         hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(),
+        Calibration(calibration, images),
     )
 
 
@@ -232,7 +256,13 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
     described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode, engine)
     check_range(program.constants, conversion.float32, job.mode)
     choices = choose_forms(program.constants, job.mode.weights)
-    compressed = compress_program(replace(program, model=described), conversion.float32, choices, job.target)
+    program, quantized = replace(program, model=described), None
+    if job.mode.quantizes_activations:
+        compressed, quantized = calibrate_and_compress(
+            run, program, conversion.float32, choices, job.target, job.calibration
+        )
+    else:
+        compressed = compress_program(program, conversion.float32, choices, job.target)
     with replacing_together(out) as staging:
         package = staging / job.package.name
         model = write_program(compressed, package)
@@ -249,6 +279,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             class_names=run.class_names,
             softmax_added=graph.softmax_added,
             engine=engine,
+            activations=None if quantized is None else with_costs_together(quantized, package),
             files=file_hashes(package),
             golden_files=file_hashes(golden_folder(package)),
             float32_bytes=original.float32_bytes,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kewcore.errors import UsageError
-from kewcore_export.forms import FLOAT32, PALETTE_BITS, WeightForm, parse_form
-from kewcore_export.targets import Target
+from kewcore_export.forms import FLOAT32, INT8, PALETTE_BITS, WeightForm, parse_form
+from kewcore_export.targets import TARGETS, Target
 
 _NAMED = (
     "fp32",
@@ -20,6 +20,9 @@ _NAMED = (
     "prune-75-palette-4",
 )
 
+W8A8 = "w8a8"
+"""Weights and activations of 8 bits. Not among the modes of `all_modes`, which need nothing but the run."""
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -29,16 +32,18 @@ class Mode:
         name: As given on the command line, such as `palette-4`.
         float_bits: Width of activations and of weights that stay floating point: 32 or 16.
         weights: The form of its weights.
+        quantizes_activations: Whether activations become bytes too, in ranges that are calibrated on images.
     """
 
     name: str
     float_bits: Literal[32, 16]
     weights: WeightForm
+    quantizes_activations: bool = False
 
     @property
     def lowest_target(self) -> Target:
         """The oldest deployment target whose Core ML can read the package."""
-        return self.weights.lowest_target
+        return max(self.weights.lowest_target, TARGETS["iOS17" if self.quantizes_activations else "iOS15"])
 
 
 def all_modes() -> tuple[Mode, ...]:
@@ -59,11 +64,13 @@ def parse_mode(name: str) -> Mode:
     """
     if name == "fp32":
         return Mode(name, 32, FLOAT32)
+    if name == W8A8:
+        return Mode(name, 16, INT8, quantizes_activations=True)
     form = parse_form(name)
     if form is None:
         raise UsageError(
             f"there is no compression mode '{name}'",
-            hint=f"modes: {', '.join(_NAMED)}; also prune-N and prune-N-palette-M, with N from 1 to 99, "
+            hint=f"modes: {', '.join(_NAMED)}, {W8A8}; also prune-N and prune-N-palette-M, with N from 1 to 99, "
             "palette-M-group-G for G channels a palette, palette-M-vector-2 and -4, and rank-R before any of them",
         )
     return Mode(name, 16, form)

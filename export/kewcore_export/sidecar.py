@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from kewcore.artefacts import Artefact, files_in, sha256_file, write_json
 from kewcore.errors import PackageError
+from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord
 from kewcore_export.transaction import finish_interrupted
 
 SCHEMA_VERSION = 1
@@ -138,6 +139,7 @@ class Sidecar:
         class_names: In the order of its probabilities.
         softmax_added: True where the Keras model ended in logits.
         engine: What its graph was rewritten for; None in packages from before there were rewrites.
+        activations: How activations were quantised; None where they are floats.
         files: SHA-256 by path inside the package.
         golden_files: SHA-256 by name inside the golden folder.
         float32_bytes: What the weights take in float32.
@@ -156,6 +158,7 @@ class Sidecar:
     class_names: tuple[str, ...]
     softmax_added: bool
     engine: EngineRecord | None
+    activations: ActivationRecord | None
     files: Mapping[str, str]
     golden_files: Mapping[str, str]
     float32_bytes: int
@@ -212,8 +215,9 @@ def load_sidecar(package: Path) -> Sidecar:
 
 
 def save_sidecar(sidecar: Sidecar, path: Path) -> Artefact:
-    """Writes a sidecar as JSON, whole or not at all."""
-    return write_json(path, {"schema_version": SCHEMA_VERSION, **asdict(sidecar)})
+    """Writes a sidecar as JSON, whole or not at all; it speaks of activations only where they are quantised."""
+    table = {key: value for key, value in asdict(sidecar).items() if key != "activations" or value is not None}
+    return write_json(path, {"schema_version": SCHEMA_VERSION, **table})
 
 
 def _sidecar_from(value: Any) -> Sidecar:
@@ -224,7 +228,9 @@ def _sidecar_from(value: Any) -> Sidecar:
             f"sidecar has schema_version {version!r}, this kewcore reads {SCHEMA_VERSION}",
             hint="export the package again, or use the kewcore that wrote it",
         )
-    parts = {"engine": None} | {key: item for key, item in table.items() if key != "schema_version"}
+    parts = {"engine": None, "activations": None} | {
+        key: item for key, item in table.items() if key != "schema_version"
+    }
     parity = parts.get("parity")
     return _record(
         Sidecar,
@@ -232,6 +238,7 @@ def _sidecar_from(value: Any) -> Sidecar:
         run=_record(RunRecord, _table(parts.get("run"), "run")),
         input=_record(InputRecord, _table(parts.get("input"), "input")),
         engine=_engine(parts.get("engine")),
+        activations=_activations(parts.get("activations")),
         weights=tuple(_record(WeightRecord, _table(w, "a weight")) for w in _list(parts.get("weights"), "weights")),
         golden=tuple(_golden(case) for case in _list(parts.get("golden"), "golden")),
         class_names=_texts(parts.get("class_names"), "class_names"),
@@ -300,6 +307,21 @@ def _engine(value: Any) -> EngineRecord | None:
     rewrites = _table(table.get("rewrites"), "engine.rewrites")
     return _record(
         EngineRecord, table, rewrites={name: _texts(places, f"engine.{name}") for name, places in rewrites.items()}
+    )
+
+
+def _activations(value: Any) -> ActivationRecord | None:
+    if value is None:
+        return None
+    table = _table(value, "activations")
+    operations = _list(table.get("operations"), "activations.operations")
+    tensors = _list(table.get("tensors"), "activations.tensors")
+    return _record(
+        ActivationRecord,
+        table,
+        equalized=_texts(table.get("equalized"), "activations.equalized"),
+        operations=tuple(_record(OperationRecord, _table(one, "an operation")) for one in operations),
+        tensors=tuple(_record(TensorRecord, _table(one, "a tensor")) for one in tensors),
     )
 
 

@@ -48,7 +48,7 @@ def export(
             "--quantize",
             metavar="[MODE]",
             help="Compress weights: int8 where no mode follows; several modes with commas, or repeat the option. "
-            "int8, int8-tensor, int4, palette-8/6/4/3/2/1, prune-N, prune-N-palette-M, fp16, fp32.",
+            "w8a8, int8, int8-tensor, int4, palette-8/6/4/3/2/1, prune-N, prune-N-palette-M, fp16, fp32.",
             show_default="fp16",
         ),
     ] = None,
@@ -83,6 +83,30 @@ def export(
         list[str] | None,
         typer.Option("--disable-rewrite", metavar="NAME", help="Switch rewrites off; docs/export.md lists them."),
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            metavar="DIR",
+            help="w8a8: dataset whose training images calibrate activations.",
+            show_default="what the run was trained on",
+        ),
+    ] = None,
+    calibration_images: Annotated[
+        int | None,
+        typer.Option("--calibration-images", metavar="N", min=1, help="How many of them.", show_default="128"),
+    ] = None,
+    calibrate_method: Annotated[
+        Literal["mse", "min-max", "moving-average", "percentile"],
+        typer.Option("--calibrate-method", help="How ranges of activations follow from what occurs."),
+    ] = "mse",
+    symmetric_activations: Annotated[
+        bool, typer.Option("--symmetric-activations", help="Ranges of activations with 0 in the middle.")
+    ] = False,
+    keep_float: Annotated[
+        int,
+        typer.Option("--keep-float", metavar="N", min=0, help="Leave the N layers float that cost most as bytes."),
+    ] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Write packages again that are there already, from the same inputs.")
     ] = False,
@@ -94,11 +118,13 @@ def export(
 
     Example: `kewcore export --quantize int8,palette-4`
     """
+    from kewcore.cli.export_activations import print_activations
     from kewcore.cli.output import print_json, print_table, report_written
     from kewcore.console import say
     from kewcore.errors import UsageError
     from kewcore.training.run import newest_runs
     from kewcore_export import modes as known
+    from kewcore_export.activations.settings import CalibrationSettings
     from kewcore_export.export import export_run
     from kewcore_export.rewrites.settings import rewrite_settings
     from kewcore_export.targets import parse_target
@@ -108,13 +134,16 @@ def export(
     modes = known.all_modes() if all_modes else known.parse_modes(quantize or ["fp16"])
     oldest = parse_target(deployment_target) if deployment_target else None
     rewrites = rewrite_settings(target, min_chip, enable=enable_rewrite or (), disable=disable_rewrite or ())
+    settings = CalibrationSettings(calibration, calibration_images, calibrate_method, symmetric_activations, keep_float)
     if not runs:
         runs = newest_runs()
         say(f"exporting the newest runs: {', '.join(str(run) for run in runs)}")
     packages = [
         package
         for run in runs
-        for package in export_run(run, modes, out, deployment_target=oldest, rewrites=rewrites, force=force)
+        for package in export_run(
+            run, modes, out, deployment_target=oldest, rewrites=rewrites, calibration=settings, force=force
+        )
     ]
     for package in packages:
         if package.unchanged:
@@ -125,6 +154,9 @@ def export(
         return
     columns = ["package", "mode", "target", "size", "of float32", "zeros", "worst weight SNR"]
     print_table("", columns, [_row(package) for package in packages], left=3)
+    for package in packages:
+        if package.sidecar.activations is not None:
+            print_activations(package.path.stem, package.sidecar.activations)
     if any(package.sidecar.run.stand_in for package in packages):
         say("trained on a stand-in for the real data set: figures speak of the road, not of real photographs")
 
@@ -179,6 +211,7 @@ def _as_json(package: "ExportedPackage") -> dict[str, Any]:
         "mode": package.sidecar.mode,
         "deployment_target": package.sidecar.deployment_target,
         "engine": asdict(package.sidecar.engine) if package.sidecar.engine else None,
+        "activations": asdict(package.sidecar.activations) if package.sidecar.activations else None,
         "size_bytes": package.size_bytes,
         "float32_bytes": package.sidecar.float32_bytes,
         "unchanged": package.unchanged,

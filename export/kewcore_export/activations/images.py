@@ -8,17 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kewcore.data.dataset import Dataset, open_dataset
 from kewcore.data.items import Item, Skipped
 from kewcore.data.pixels import decoded
-from kewcore.errors import DataError, KewError
+from kewcore.errors import DataError
 from kewcore.recipes import DataRecipe
 from kewcore.training.run import Run
 from kewcore_export.activations.settings import DEFAULT_IMAGES, CalibrationSettings
+from kewcore_export.run_images import CALIBRATION_HINT, dataset_of_run, stratified
 
 FEWEST_IMAGES = 8
 """From fewer, extremes and tails of activations say little."""
-_HINT = "give a folder of images with --calibration DIR"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def calibration_images(run: Run, settings: CalibrationSettings) -> CalibrationIm
         DataError: The data that the run was trained on is no longer where it was, or has changed; a folder lacks a
             class; or there are too few images.
     """
-    dataset = _own_dataset(run) if settings.folder is None else open_dataset(settings.folder, run.data)
+    dataset = dataset_of_run(run, settings.folder)
     items = dataset.splits["train"]
     wanted = min(DEFAULT_IMAGES, len(items)) if settings.images is None else settings.images
     classes = len(dataset.class_names)
@@ -80,46 +79,11 @@ def calibration_images(run: Run, settings: CalibrationSettings) -> CalibrationIm
         raise DataError(
             f"calibration takes at least {least} images, one of each class, and at most the {len(items)} of the "
             f"training part of '{dataset.root}'; asked for {wanted}",
-            hint="change --calibration-images, or " + _HINT,
+            hint="change --calibration-images, or " + CALIBRATION_HINT,
         )
-    chosen = _stratified([item.class_index for item in items], classes, wanted, settings.seed)
+    chosen = stratified([item.class_index for item in items], classes, wanted, settings.seed)
     taken = tuple(items[index] for index in chosen)
     return CalibrationImages(taken, run.data, _fingerprint(taken), dataset.root)
-
-
-def _own_dataset(run: Run) -> Dataset:
-    path = run.dataset_path
-    if not path.is_dir():
-        raise DataError(f"the run '{run.path}' was trained on '{path}', which is no longer there", hint=_HINT)
-    try:
-        dataset = open_dataset(path, run.data, skip_bad=bool(run.facts["dataset"].get("skipped")))
-    except KewError as error:
-        error.add_note("while looking for calibration images")
-        raise
-    if dataset.fingerprint != run.dataset_fingerprint:
-        raise DataError(
-            f"the dataset in '{path}' has changed since the run '{run.path}' was trained on it: its fingerprint is "
-            f"{dataset.fingerprint[:12]}…, that of the run {run.dataset_fingerprint[:12]}…",
-            hint=f"{_HINT}; to take this one as it is: --calibration '{path}'",
-        )
-    return dataset
-
-
-def _stratified(labels: Sequence[int], classes: int, count: int, seed: int) -> list[int]:
-    """Draws images of each class in proportion, by largest remainders, at least one of each; ordered by chance."""
-    members = [np.flatnonzero(np.asarray(labels) == index) for index in range(classes)]
-    sizes = np.array([len(one) for one in members])
-    shares = sizes * count / sizes.sum()
-    counts = np.maximum(1, np.floor(shares).astype(int))
-    while counts.sum() < count:
-        counts[np.argmax(np.where(counts < sizes, shares - counts, -np.inf))] += 1
-    while counts.sum() > count:
-        counts[np.argmax(np.where(counts > 1, counts - shares, -np.inf))] -= 1
-    drawn = [
-        np.random.default_rng([seed, index]).permutation(one)[: counts[index]] for index, one in enumerate(members)
-    ]
-    order = np.random.default_rng(seed).permutation(count)
-    return [int(index) for index in np.concatenate(drawn)[order]]
 
 
 def _fingerprint(items: Sequence[Item]) -> str:
