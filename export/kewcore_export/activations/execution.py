@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore.errors import ExportError
 from kewcore.runtime.features import tensors_from
 from kewcore.runtime.loading import available_threads, start_executor
 from kewcore.runtime.package import Interface
@@ -46,9 +47,25 @@ class Watched:
 
 
 def over_images(watched: Watched, images: Iterable[Image]) -> Iterator[Mapping[str, NDArray[Any]]]:
-    """Yields the values of each image in order; as many images as there are processors are in work at a time."""
-    workers = available_threads()
+    """Yields the values of each image in order; as many images as there are processors are in work at a time.
+
+    Raises:
+        ExportError: A value holds NaN or infinity.
+    """
+    workers, number = available_threads(), 0
     stream = iter(images)
     with ThreadPoolExecutor(workers) as pool:
         while batch := list(islice(stream, workers)):
-            yield from pool.map(watched.values, batch)
+            for values in pool.map(watched.values, batch):
+                number += 1
+                _check_finite(values, number)
+                yield values
+
+
+def _check_finite(values: Mapping[str, NDArray[Any]], number: int) -> None:
+    for name, array in values.items():
+        if not np.isfinite(array).all():
+            raise ExportError(
+                f"activation '{name}' holds NaN or infinity for calibration image {number}",
+                hint="the network leaves the range of fp16, or its training diverged; export it as fp32",
+            )

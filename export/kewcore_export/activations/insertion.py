@@ -34,8 +34,8 @@ def insert_pairs(model: Any, pairs: tuple[Pair, ...]) -> Any:
         new = type(operation)()
         new.CopyFrom(operation)
         name = operation.outputs[0].name if operation.outputs else ""
-        for parameter, argument in new.inputs.items():
-            for position, binding in enumerate(argument.arguments):
+        for parameter in sorted(new.inputs):  # Protobuf orders map entries by chance.
+            for position, binding in enumerate(new.inputs[parameter].arguments):
                 pair = by_operand.get((name, parameter, position))
                 if pair is None:
                     continue

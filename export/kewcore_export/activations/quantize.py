@@ -71,10 +71,8 @@ def quantize_activations(
     count = len(images.items)
     found = chains(function, frozenset(float32))
     sizes = channel_sizes(function, interface, found, images.pixels(), count)
-    changed = {
-        name: (float32[name] * factor).astype(np.float32)
-        for name, factor in multipliers(function, found, sizes).items()
-    }
+    changed = _scaled(float32, multipliers(function, found, sizes))
+    found = found if changed else ()
     equalized = with_constants(function, changed)
     calibration = _Calibration(equalized, interface, images, settings)
 
@@ -156,6 +154,15 @@ class _Calibration:
         complete = self.measured(placed, measured)
         settings = self.settings
         return placed, complete, calibrated_ranges(placed, complete, settings.method, symmetric=settings.symmetric)
+
+
+def _scaled(
+    float32: Mapping[str, NDArray[np.float32]], factors: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float32]]:
+    """Returns the scaled constants; none where one of them would leave fp16."""
+    changed = {name: (float32[name] * factor).astype(np.float32) for name, factor in factors.items()}
+    largest = max((float(np.abs(values).max(initial=0)) for values in changed.values()), default=0.0)
+    return changed if largest < float(np.finfo(np.float16).max) else {}
 
 
 def _function(package: Path) -> tuple[Function, Interface]:
