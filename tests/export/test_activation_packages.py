@@ -217,7 +217,7 @@ def test_images_are_stratified_and_never_of_the_test_part(run: Path, data: Path)
 def test_activations_that_are_not_finite_are_refused(data: Path, tmp_path: Path) -> None:
     model = network()
     hidden = model.get_layer("hidden")
-    hidden.set_weights([hidden.get_weights()[0] * 6e4, hidden.get_weights()[1]])
+    hidden.set_weights([hidden.get_weights()[0] * 7e5, hidden.get_weights()[1]])
     with pytest.raises(ExportError, match="holds NaN or infinity for calibration image 1"):
         exported(run_of(tmp_path / "run", data, model), tmp_path / "out")
 
