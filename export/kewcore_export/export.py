@@ -41,6 +41,9 @@ from kewcore_export.modes import Mode
 from kewcore_export.package import WEIGHTS_FILE
 from kewcore_export.rewrites.rewrite import AppliedRewrite
 from kewcore_export.rewrites.settings import RewriteSettings, rewrite_settings
+from kewcore_export.search.plot import draw_front, plot_path
+from kewcore_export.search.settings import SearchSettings
+from kewcore_export.search.smallest import smallest_program
 from kewcore_export.sidecar import (
     PACKAGE_SUFFIX,
     EngineRecord,
@@ -84,6 +87,7 @@ class _Job:
     package: Path
     inputs_sha256: str
     calibration: Calibration
+    search: SearchSettings
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ def export_run(
     deployment_target: Target | None = None,
     rewrites: RewriteSettings | None = None,
     calibration: CalibrationSettings | None = None,
+    search: SearchSettings | None = None,
     force: bool = False,
 ) -> list[ExportedPackage]:
     """Exports a training run as Core ML packages.
@@ -126,6 +131,7 @@ def export_run(
         deployment_target: Oldest system to serve; None takes the lowest that each mode allows.
         rewrites: For which engine the graph is rewritten, and how; None takes those for the Neural Engine.
         calibration: How activations are calibrated in modes that quantise them; None takes the defaults.
+        search: What mode `auto` keeps, and how it searches; None takes the defaults.
         force: Write packages again that are there already, made from the same inputs.
 
     Returns:
@@ -142,8 +148,8 @@ def export_run(
     record = _record(loaded, out)
     finish_interrupted(out)
     rewrites = rewrites or rewrite_settings()
-    calibration = calibration or CalibrationSettings()
-    jobs = [_job(loaded, record, mode, out, deployment_target, rewrites, calibration) for mode in modes]
+    calibration, search = calibration or CalibrationSettings(), search or SearchSettings()
+    jobs = [_job(loaded, record, mode, out, deployment_target, rewrites, calibration, search) for mode in modes]
     found = {job.package: None if force else _unchanged(job) for job in jobs}
     missing = [job for job in jobs if found[job.package] is None]
     if missing:
@@ -171,8 +177,9 @@ def _job(
     wanted: Target | None,
     rewrites: RewriteSettings,
     calibration: CalibrationSettings,
+    search: SearchSettings,
 ) -> _Job:
-    target = wanted or mode.lowest_target
+    target = wanted or mode.default_target
     if target < mode.lowest_target:
         raise ExportError(
             f"mode {mode.name} needs deployment target {mode.lowest_target.name}, got {target.name}",
@@ -193,6 +200,8 @@ def _job(
         # The run's own data is known by its fingerprint; it need not be there if the package is.
         images = None if calibration.folder is None else calibration_images(run, calibration)
         inputs["calibration"] = {**asdict(calibration), "folder": None if images is None else images.fingerprint}
+    if mode.searches:
+        inputs["search"] = {"budget": asdict(search.budget), "folder": str(search.folder), "seed": search.seed}
     name = f"{run.title}-{run.variant}-{mode.name}"
     return _Job(
         mode,
@@ -200,6 +209,7 @@ def _job(
         out / f"{name}{PACKAGE_SUFFIX}",
         hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(),
         Calibration(calibration, images),
+        search,
     )
 
 
@@ -214,6 +224,8 @@ def _unchanged(job: _Job) -> ExportedPackage | None:
         return None
     if file_hashes(golden_folder(job.package)) != sidecar.golden_files:
         return None
+    if sidecar.search is not None and not plot_path(job.package).is_file():
+        return None
     return _exported(job.package, sidecar, unchanged=True)
 
 
@@ -221,15 +233,21 @@ def _export(
     run: Run, record: RunRecord, jobs: list[_Job], out: Path, rewrites: RewriteSettings
 ) -> list[ExportedPackage]:
     exported: list[ExportedPackage] = []
-    with ExitStack() as stack, progress(f"exporting {run.variant}", len(jobs) + 1, "steps") as advance:
-        original = _original(run, record)
-        conversion = stack.enter_context(converted(original.graph, run.class_names, TARGETS["iOS15"], rewrites))
-        advance(1, "converted")
+    plain = [job for job in jobs if not job.mode.searches]
+    with ExitStack() as stack:
+        with progress(f"exporting {run.variant}", len(plain) + 1, "steps") as advance:
+            original = _original(run, record)
+            conversion = stack.enter_context(converted(original.graph, run.class_names, TARGETS["iOS15"], rewrites))
+            advance(1, "converted")
+            for job in plain:
+                if job.target > conversion.newest_target:
+                    conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
+                exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
+                advance(1, job.mode.name)
         for job in jobs:
-            if job.target > conversion.newest_target:
+            if job.mode.searches:  # a search shows a progress of its own
                 conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
-            exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
-            advance(1, job.mode.name)
+                exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
     return exported
 
 
@@ -256,8 +274,18 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
     described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode, engine)
     check_range(program.constants, conversion.float32, job.mode)
     choices = choose_forms(program.constants, job.mode.weights)
-    program, quantized = replace(program, model=described), None
-    if job.mode.quantizes_activations:
+    program, quantized, found = replace(program, model=described), None, None
+    if job.mode.searches:
+        compressed, found = smallest_program(
+            run,
+            program,
+            conversion.float32,
+            job.target,
+            job.search,
+            lambda pixels: reference_probabilities(graph, list(pixels)),
+            out / f".{job.package.stem}.search.jsonl",
+        )
+    elif job.mode.quantizes_activations:
         compressed, quantized = calibrate_and_compress(
             run, program, conversion.float32, choices, job.target, job.calibration
         )
@@ -280,6 +308,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             softmax_added=graph.softmax_added,
             engine=engine,
             activations=None if quantized is None else with_costs_together(quantized, package),
+            search=None if found is None else asdict(found),
             files=file_hashes(package),
             golden_files=file_hashes(golden_folder(package)),
             float32_bytes=original.float32_bytes,
@@ -292,12 +321,16 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
         save_sidecar(sidecar, sidecar_path(package))
         size_bytes = describe(package).size_bytes
         card_path(package).write_text(model_card(sidecar, run.export, size_bytes), encoding="utf-8")
+        if found is not None:
+            draw_front(found, size_bytes, plot_path(package))
     return _exported(job.package, sidecar, unchanged=False)
 
 
 def _exported(package: Path, sidecar: Sidecar, *, unchanged: bool) -> ExportedPackage:
     with storage_errors(package):
-        paths = (package, sidecar_path(package), card_path(package), golden_folder(package))
+        paths = [package, sidecar_path(package), card_path(package), golden_folder(package)]
+        if sidecar.search is not None:
+            paths.append(plot_path(package))
         artefacts = tuple(describe(path) for path in paths)
     return ExportedPackage(package, sidecar, artefacts[0].size_bytes, unchanged, artefacts)
 

@@ -23,6 +23,9 @@ _NAMED = (
 W8A8 = "w8a8"
 """Weights and activations of 8 bits. Not among the modes of `all_modes`, which need nothing but the run."""
 
+AUTO = "auto"
+"""The smallest mix of forms that keeps a budget; what it is follows from a search."""
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -33,12 +36,19 @@ class Mode:
         float_bits: Width of activations and of weights that stay floating point: 32 or 16.
         weights: The form of its weights.
         quantizes_activations: Whether activations become bytes too, in ranges that are calibrated on images.
+        searches: Whether each weight gets the form that a search finds for it, and `weights` says nothing.
     """
 
     name: str
     float_bits: Literal[32, 16]
     weights: WeightForm
     quantizes_activations: bool = False
+    searches: bool = False
+
+    @property
+    def default_target(self) -> Target:
+        """The deployment target where none is asked for: a search may use all forms that there are."""
+        return TARGETS["iOS18"] if self.searches else self.lowest_target
 
     @property
     def lowest_target(self) -> Target:
@@ -66,11 +76,14 @@ def parse_mode(name: str) -> Mode:
         return Mode(name, 32, FLOAT32)
     if name == W8A8:
         return Mode(name, 16, INT8, quantizes_activations=True)
+    if name == AUTO:
+        return Mode(name, 16, INT8, searches=True)
     form = parse_form(name)
     if form is None:
         raise UsageError(
             f"there is no compression mode '{name}'",
-            hint=f"modes: {', '.join(_NAMED)}, {W8A8}; also prune-N and prune-N-palette-M, with N from 1 to 99, "
+            hint=f"modes: {', '.join(_NAMED)}, {W8A8}, {AUTO}; "
+            "also prune-N and prune-N-palette-M, with N from 1 to 99, "
             "palette-M-group-G for G channels a palette, palette-M-vector-2 and -4, and rank-R before any of them",
         )
     return Mode(name, 16, form)

@@ -17,6 +17,7 @@ from kewcore_export.transaction import finish_interrupted
 
 SCHEMA_VERSION = 1
 PACKAGE_SUFFIX = ".mlpackage"
+_OPTIONAL = ("activations", "search")
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class Sidecar:
         softmax_added: True where the Keras model ended in logits.
         engine: What its graph was rewritten for; None in packages from before there were rewrites.
         activations: How activations were quantised; None where they are floats.
+        search: How the forms of its weights were found, as `kewcore_export.search.record.SearchRecord` has it; None
+            where a mode says them.
         files: SHA-256 by path inside the package.
         golden_files: SHA-256 by name inside the golden folder.
         float32_bytes: What the weights take in float32.
@@ -159,6 +162,7 @@ class Sidecar:
     softmax_added: bool
     engine: EngineRecord | None
     activations: ActivationRecord | None
+    search: Mapping[str, Any] | None
     files: Mapping[str, str]
     golden_files: Mapping[str, str]
     float32_bytes: int
@@ -215,8 +219,8 @@ def load_sidecar(package: Path) -> Sidecar:
 
 
 def save_sidecar(sidecar: Sidecar, path: Path) -> Artefact:
-    """Writes a sidecar as JSON, whole or not at all; it speaks of activations only where they are quantised."""
-    table = {key: value for key, value in asdict(sidecar).items() if key != "activations" or value is not None}
+    """Writes a sidecar as JSON, whole or not at all; it speaks of calibration and search only where there was one."""
+    table = {key: value for key, value in asdict(sidecar).items() if key not in _OPTIONAL or value is not None}
     return write_json(path, {"schema_version": SCHEMA_VERSION, **table})
 
 
@@ -228,10 +232,9 @@ def _sidecar_from(value: Any) -> Sidecar:
             f"sidecar has schema_version {version!r}, this kewcore reads {SCHEMA_VERSION}",
             hint="export the package again, or use the kewcore that wrote it",
         )
-    parts = {"engine": None, "activations": None} | {
-        key: item for key, item in table.items() if key != "schema_version"
-    }
-    parity = parts.get("parity")
+    absent = dict.fromkeys(("engine", *_OPTIONAL))
+    parts = absent | {key: item for key, item in table.items() if key != "schema_version"}
+    parity, search = parts.get("parity"), parts.get("search")
     return _record(
         Sidecar,
         parts,
@@ -239,6 +242,7 @@ def _sidecar_from(value: Any) -> Sidecar:
         input=_record(InputRecord, _table(parts.get("input"), "input")),
         engine=_engine(parts.get("engine")),
         activations=_activations(parts.get("activations")),
+        search=None if search is None else _table(search, "search"),
         weights=tuple(_record(WeightRecord, _table(w, "a weight")) for w in _list(parts.get("weights"), "weights")),
         golden=tuple(_golden(case) for case in _list(parts.get("golden"), "golden")),
         class_names=_texts(parts.get("class_names"), "class_names"),

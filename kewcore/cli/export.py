@@ -48,7 +48,8 @@ def export(
             "--quantize",
             metavar="[MODE]",
             help="Compress weights: int8 where no mode follows; several modes with commas, or repeat the option. "
-            "w8a8, int8, int8-tensor, int4, palette-8/6/4/3/2/1, prune-N, prune-N-palette-M, fp16, fp32.",
+            "auto searches for the smallest; w8a8, int8, int8-tensor, int4, palette-8/6/4/3/2/1, prune-N, "
+            "prune-N-palette-M, fp16, fp32 and others in docs/export.md.",
             show_default="fp16",
         ),
     ] = None,
@@ -88,7 +89,7 @@ def export(
         typer.Option(
             "--calibration",
             metavar="DIR",
-            help="w8a8: dataset whose training images calibrate activations.",
+            help="w8a8, auto: dataset to calibrate or search on.",
             show_default="what the run was trained on",
         ),
     ] = None,
@@ -107,6 +108,24 @@ def export(
         int,
         typer.Option("--keep-float", metavar="N", min=0, help="Leave the N layers float that cost most as bytes."),
     ] = 0,
+    max_drop: Annotated[
+        str | None,
+        typer.Option(
+            "--max-drop", metavar="PP", help="auto: most accuracy to lose, such as 0.5pp.", show_default="0.5pp"
+        ),
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option(
+            "--min-agreement", metavar="SHARE", help="auto: least top-1 agreement with the reference, 0 to 1."
+        ),
+    ] = None,
+    max_size: Annotated[
+        str | None, typer.Option("--max-size", metavar="SIZE", help="auto: largest package, such as 4MB.")
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", metavar="MINUTES", min=0, help="auto: when to stop running packages.")
+    ] = 30,
     force: Annotated[
         bool, typer.Option("--force", help="Write packages again that are there already, from the same inputs.")
     ] = False,
@@ -119,6 +138,7 @@ def export(
     Example: `kewcore export --quantize int8,palette-4`
     """
     from kewcore.cli.export_activations import print_activations
+    from kewcore.cli.export_search import missed_budgets, print_search
     from kewcore.cli.output import print_json, print_table, report_written
     from kewcore.console import say
     from kewcore.errors import UsageError
@@ -127,6 +147,8 @@ def export(
     from kewcore_export.activations.settings import CalibrationSettings
     from kewcore_export.export import export_run
     from kewcore_export.rewrites.settings import rewrite_settings
+    from kewcore_export.search.budget import budget_of
+    from kewcore_export.search.settings import SearchSettings
     from kewcore_export.targets import parse_target
 
     if all_modes and quantize:
@@ -135,6 +157,13 @@ def export(
     oldest = parse_target(deployment_target) if deployment_target else None
     rewrites = rewrite_settings(target, min_chip, enable=enable_rewrite or (), disable=disable_rewrite or ())
     settings = CalibrationSettings(calibration, calibration_images, calibrate_method, symmetric_activations, keep_float)
+    if not any(mode.searches for mode in modes) and any((max_drop, min_agreement, max_size)):
+        raise UsageError(
+            "--max-drop, --min-agreement and --max-size say what a search keeps, and no mode searches",
+            hint="add --quantize auto, or leave them out",
+        )
+    budget = budget_of(max_drop, min_agreement, max_size)
+    search = SearchSettings(budget, 60 * time_limit, calibration)
     if not runs:
         runs = newest_runs()
         say(f"exporting the newest runs: {', '.join(str(run) for run in runs)}")
@@ -142,23 +171,45 @@ def export(
         package
         for run in runs
         for package in export_run(
-            run, modes, out, deployment_target=oldest, rewrites=rewrites, calibration=settings, force=force
+            run,
+            modes,
+            out,
+            deployment_target=oldest,
+            rewrites=rewrites,
+            calibration=settings,
+            search=search,
+            force=force,
         )
     ]
     for package in packages:
         if package.unchanged:
             say(f"unchanged {package.path}: it was made from the same run and settings; --force writes it again")
     report_written(artefact for package in packages if not package.unchanged for artefact in package.artefacts)
+    searched = {one.path.stem: one.sidecar.search for one in packages if one.sidecar.search is not None}
     if json:
         print_json("export", {"packages": [_as_json(package) for package in packages]})
+        _exit_where_missed(missed_budgets(searched))
         return
     columns = ["package", "mode", "target", "size", "of float32", "zeros", "worst weight SNR"]
     print_table("", columns, [_row(package) for package in packages], left=3)
     for package in packages:
         if package.sidecar.activations is not None:
             print_activations(package.path.stem, package.sidecar.activations)
+        if package.sidecar.search is not None:
+            print_search(package.path.stem, package.size_bytes, package.sidecar.search)
     if any(package.sidecar.run.stand_in for package in packages):
         say("trained on a stand-in for the real data set: figures speak of the road, not of real photographs")
+    _exit_where_missed(missed_budgets(searched))
+
+
+def _exit_where_missed(missed: list[str]) -> None:
+    """A search whose choice did not hold on unseen images is a check that failed."""
+    from kewcore.console import warn
+
+    for line in missed:
+        warn(line)
+    if missed:
+        raise typer.Exit(1)
 
 
 def _is_run(word: str) -> bool:
@@ -217,4 +268,5 @@ def _as_json(package: "ExportedPackage") -> dict[str, Any]:
         "unchanged": package.unchanged,
         "sha256": package.artefacts[0].sha256,
         "weights": [asdict(weight) for weight in package.sidecar.weights],
+        "search": package.sidecar.search,
     }

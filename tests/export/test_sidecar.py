@@ -37,6 +37,7 @@ SIDECAR = Sidecar(
     class_names=("flower", "fruit"),
     engine=EngineRecord("ane", "A14", {"dense-as-conv": ("dense: 3 kernels of 1x1",)}),
     activations=None,
+    search=None,
     softmax_added=False,
     files={"Manifest.json": "ef" * 32},
     golden_files={"golden-0.png": "01" * 32},

@@ -41,6 +41,15 @@ class Budget:
             found.append(f"agreement of {figures.agreement:.2%}, less than {self.min_agreement:.2%}")
         return tuple(found)
 
+    def missed_by_drop(self, figures: Figures) -> tuple[str, ...]:
+        """Says which bounds are not kept where the drop itself is judged: on images that nothing was chosen by."""
+        found = []
+        if self.max_drop_pp is not None and figures.drop_pp > self.max_drop_pp:
+            found.append(f"a drop of {figures.drop_pp:.2f} pp, more than {self.max_drop_pp:g} pp")
+        if self.min_agreement is not None and figures.agreement < self.min_agreement:
+            found.append(f"agreement of {figures.agreement:.2%}, less than {self.min_agreement:.2%}")
+        return tuple(found)
+
     def __str__(self) -> str:
         words = []
         if self.max_drop_pp is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kewcore.console import say
 from kewcore.parity.intervals import Interval
-from kewcore_export.forms import FLOAT16, WeightForm, parse_form
+from kewcore_export.forms import FLOAT16, WeightForm
 from kewcore_export.program import StoredConstant
 from kewcore_export.search.budget import Budget
 from kewcore_export.search.candidates import Family, form_families
@@ -19,6 +19,8 @@ from kewcore_export.targets import Target
 
 _TOO_HARSH_NATS = 0.25
 """A form that alone costs more is the last that is tried of its family."""
+_ALONE_SHARE = 0.7
+"""Of the time limit, for running weights by themselves; the rest is for mixes, of which one is run in any case."""
 _FURTHER_TRIES = 3
 """Smaller mixes that are run after the first that misses the budget: what is measured is not quite monotonic."""
 
@@ -76,8 +78,8 @@ class Space:
 
 
 def search_space(constants: Sequence[StoredConstant], target: Target) -> Space:
-    """Lists what can be done to the weights of a program."""
-    weights = tuple(one for one in constants if one.channel_axis is not None)
+    """Lists what can be done to the weights of a program, the largest first: most is to be gained there."""
+    weights = tuple(sorted((one for one in constants if one.channel_axis is not None), key=lambda one: -one.size))
     total = sum(one.size for one in weights)
     return Space(weights, {one.name: form_families(one, total, target) for one in weights})
 
@@ -100,10 +102,11 @@ def search(
         time_limit_s: After so long no further candidate is run.
         advance: Called after each step with a note.
     """
-    run = _Run(evaluator, budget, journal, time.monotonic() + time_limit_s, advance)
+    start = time.monotonic()
+    run = _Run(evaluator, budget, journal, start + _ALONE_SHARE * time_limit_s, advance)
     options = {weight.name: run.options(weight, space.families[weight.name]) for weight in space.weights}
-    front = pareto_front(options)
-    measured = run.smallest(front)
+    run.deadline = start + time_limit_s
+    measured = run.smallest(pareto_front(options))
     kept = [one for one in measured if not one.misses]
     chosen = _chosen(kept, budget)
     ordered = tuple(sorted(measured, key=lambda one: -one.size_bytes))
@@ -130,7 +133,7 @@ class _Run:
         advance: Callable[..., None],
     ) -> None:
         self._evaluator, self._budget, self._journal = evaluator, budget, journal
-        self._deadline, self._advance = deadline, advance
+        self.deadline, self._advance = deadline, advance
         self.trials = 0
         self.stopped = False
 
@@ -187,7 +190,7 @@ class _Run:
             figures, size_bytes = self._evaluator.figures(self._evaluator.candidate(mix.forms))
             return {"size_bytes": size_bytes, "figures": asdict(figures)}
 
-        result = self._measured(f"mix {mix.key}", measure)
+        result = self._measured(f"mix {mix.key}", measure, required=not measured)
         if result is None:
             return None
         figures = figures_from(result["figures"])
@@ -195,11 +198,11 @@ class _Run:
         self._advance(1, f"{result['size_bytes'] / 1e6:.2f} MB, agreement {figures.agreement:.1%}")
         return measured[mix.key]
 
-    def _measured(self, key: str, measure: Callable[[], Any]) -> Any | None:
+    def _measured(self, key: str, measure: Callable[[], Any], *, required: bool = False) -> Any | None:
         known = self._journal.get(key)
         if known is not None:
             return known
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self.deadline and not required:
             if not self.stopped:
                 say("the time limit of the search is reached: choosing from what was run so far")
             self.stopped = True
@@ -214,8 +217,3 @@ def figures_from(values: Mapping[str, Any]) -> Figures:
     """Reads figures as a journal or a sidecar has them."""
     intervals = {key: Interval(**values[key]) for key in ("agreement_interval", "drop_interval_pp")}
     return Figures(**{**values, **intervals})
-
-
-def forms_from(names: Mapping[str, str]) -> dict[str, WeightForm]:
-    """Reads forms by their names."""
-    return {name: form for name, text in names.items() if (form := parse_form(text)) is not None}

@@ -1,0 +1,54 @@
+"""What a sidecar says of a search."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kewcore_export.search.figures import Figures
+
+
+@dataclass(frozen=True)
+class TriedRecord:
+    """A mix of forms that was run.
+
+    Attributes:
+        forms: Of each weight, by the operation that takes it.
+        size_bytes: Of its package.
+        figures: On the images of the search.
+        misses: Which bounds it does not keep, in words.
+    """
+
+    forms: Mapping[str, str]
+    size_bytes: int
+    figures: Figures
+    misses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """How a package was chosen.
+
+    Attributes:
+        budget: What it was to keep, in words.
+        images: How many images it was searched on, of the validation part.
+        fitted_images: How many training images the last layer was fitted to.
+        trials: How many packages were run; those that an earlier search had run are not counted.
+        stopped: True where the time limit ended the search.
+        forms: Of each weight, by the operation that takes it.
+        found: Figures on the images of the search.
+        unseen_part: Where the images come from that the search has not seen, in words.
+        unseen: Figures on these.
+        misses: Which bounds the package does not keep there, in words.
+        tried: All mixes that were run, the largest first.
+    """
+
+    budget: str
+    images: int
+    fitted_images: int
+    trials: int
+    stopped: bool
+    forms: Mapping[str, str]
+    found: Figures
+    unseen_part: str
+    unseen: Figures
+    misses: tuple[str, ...]
+    tried: tuple[TriedRecord, ...]

@@ -1,0 +1,25 @@
+"""What a search is told."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kewcore_export.search.budget import Budget, budget_of
+
+DEFAULT_TIME_LIMIT_S = 1800.0
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How the smallest package is searched for.
+
+    Attributes:
+        budget: What it must keep.
+        time_limit_s: After so long no further package is run; the best of those that were run is taken.
+        folder: Dataset of the images; None takes the one that the run was trained on.
+        seed: Of the choice of images.
+    """
+
+    budget: Budget = field(default_factory=lambda: budget_of(None, None, None))
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    folder: Path | None = None
+    seed: int = 42

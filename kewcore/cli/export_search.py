@@ -1,0 +1,61 @@
+"""`kewcore export --quantize auto`: what the search ran, what it chose, and whether that held on unseen images."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None:
+    """Prints a package's search.
+
+    Args:
+        title: Name of the package.
+        size_bytes: Of the package.
+        record: `search` of its sidecar.
+    """
+    from kewcore.cli.output import human_size, print_table
+
+    rows = [_row("", one["size_bytes"], one["figures"], one["misses"]) for one in record["tried"]]
+    chosen = next(i for i, one in enumerate(record["tried"]) if one["forms"] == record["forms"])
+    rows[chosen][0] = "chosen"
+    columns = ["", "size", "accuracy", "drop, pp [95 %]", "agreement [95 %]", "lost, pp", "likely drop, pp", "misses"]
+    print_table(
+        f"{title}: mixes that were run on {record['images']:,} validation images; wanted: {record['budget']}",
+        columns,
+        rows,
+        left=1,
+    )
+    forms = [[name, form] for name, form in record["forms"].items()]
+    print_table(f"{title}: the form of each weight", ["weight of", "form"], forms, left=2)
+    unseen = _row(human_size(size_bytes), size_bytes, record["unseen"], record["misses"] or ["nothing"])
+    print_table(
+        f"{title}: checked on {record['unseen']['images']:,} images that the search has not seen "
+        f"({record['unseen_part']})",
+        ["size", *columns[2:]],
+        [[unseen[0], *unseen[2:]]],
+        left=0,
+    )
+
+
+def missed_budgets(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lists the packages that do not keep their budget on images that the search has not seen, in words."""
+    return [
+        f"{name}: {', '.join(record['misses'])}, on images that the search has not seen"
+        for name, record in records.items()
+        if record["misses"]
+    ]
+
+
+def _row(first: str, size_bytes: int, figures: Mapping[str, Any], misses: list[str]) -> list[str]:
+    from kewcore.cli.output import human_size
+
+    drop, agreement = figures["drop_interval_pp"], figures["agreement_interval"]
+    return [
+        first,
+        human_size(size_bytes),
+        f"{figures['accuracy']:.1%}",
+        f"{figures['drop_pp']:+.2f} [{drop['low']:+.2f}, {drop['high']:+.2f}]",
+        f"{figures['agreement']:.1%} [{100 * agreement['low']:.1f}, {100 * agreement['high']:.1f}]",
+        f"{figures['lost_pp']:.2f}",
+        f"{figures['likely_drop_pp']:.2f}, at most {figures['likely_drop_upper_pp']:.2f}",
+        "; ".join(misses),
+    ]
