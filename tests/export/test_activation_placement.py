@@ -10,6 +10,7 @@ from kewcore_export.activations.equalization import multipliers, with_constants
 from kewcore_export.activations.pairs import pairs_for, watching, with_pairs
 from kewcore_export.activations.placement import placement
 from kewcore_export.activations.ranges import ActivationRange
+from kewcore_export.activations.small_layers import small_layers
 
 pytestmark = pytest.mark.runtime
 
@@ -114,3 +115,15 @@ def test_channels_that_something_else_reads_are_left_alone() -> None:
     tanh = [conv("a", "x"), ("tanh", {"x": "a"}, "r", MAP), conv("b", "r")]
     assert chains(program(tanh, ["b"]), stored) == ()
     assert chains(program(steps, ["b"]), stored - {"a_bias"}) == ()
+
+
+def test_layers_of_next_to_no_work_are_small() -> None:
+    weight = np.ones((2, 3), np.float16)
+    mean = {"x": "a", "axes": np.array([2, 3], np.int32), "keep_dims": False}
+    steps: list[Step] = [conv("a", "x"), ("reduce_mean", mean, "m", (1, 3))]
+    function = program([*steps, ("linear", {"x": "m", "weight": weight}, "l", (1, 2))], ["l"])
+    # 3 x 3 x 3 products for each of 3 x 8 x 8 results of the convolution, and 2 x 3 of the product.
+    assert small_layers(function) == {}
+    wide = program([conv("a", "x", (1, 3, 64, 64)), *steps[1:], ("linear", {"x": "m", "weight": weight}, "l", (1, 2))],
+                   ["l"], (1, 3, 64, 64))  # fmt: skip
+    assert small_layers(wide) == {"l": "6 of 331,782 multiply-adds: too few to gain"}

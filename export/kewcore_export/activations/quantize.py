@@ -23,6 +23,7 @@ from kewcore_export.activations.placement import Placement, placement
 from kewcore_export.activations.ranges import clipped_part, signal_to_noise_db
 from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord, recorded_db
 from kewcore_export.activations.settings import CalibrationSettings
+from kewcore_export.activations.small_layers import small_layers
 
 EXCLUDED_BELOW_DB = 20.0
 """An operation whose bytes alone disturb the logits by more than a tenth of their own size takes floats."""
@@ -76,11 +77,13 @@ def quantize_activations(
     equalized = with_constants(function, changed)
     calibration = _Calibration(equalized, interface, images, settings)
 
-    placed = placement(equalized)
+    reasons = small_layers(function)
+    placed = placement(equalized, frozenset(reasons))
     measured = calibration.measured(placed)
     ranges = calibrated_ranges(placed, measured, settings.method, symmetric=settings.symmetric)
-    reasons = _without_range(placed, ranges)
-    if reasons:
+    unusable = _without_range(placed, ranges)
+    reasons |= unusable
+    if unusable:
         placed, measured, ranges = calibration.again(frozenset(reasons), measured)
     judged = tuple(operation for operation in placed.operations if operation.decides)
     few = list(images.some(COST_IMAGES).pixels())
