@@ -12,11 +12,11 @@ import pytest
 from made_runs import write_run
 
 from kewcore.data.dataset import open_dataset
-from kewcore.errors import DataError, ExportError, UnsupportedError, UsageError
+from kewcore.errors import DataError, ExportError, UnsupportedError
 from kewcore.parity.agreement import compare
 from kewcore.recipes import load_recipe
 from kewcore_export.activations.images import calibration_images
-from kewcore_export.activations.settings import CalibrationSettings, parse_method
+from kewcore_export.activations.settings import CalibrationSettings
 from kewcore_export.modes import parse_mode
 from kewcore_export.package import WEIGHTS_FILE
 from kewcore_export.sidecar import load_sidecar
@@ -238,11 +238,8 @@ def test_colour_models_are_refused(data: Path, tmp_path: Path) -> None:
         exported(run_of(tmp_path / "run", data, network(channels=3)), tmp_path / "out")
 
 
-def test_older_targets_and_unknown_methods_are_refused(run: Path, tmp_path: Path) -> None:
+def test_older_targets_are_refused(run: Path, tmp_path: Path) -> None:
     from kewcore_export.targets import TARGETS
 
     with pytest.raises(ExportError, match="mode w8a8 needs deployment target iOS17, got iOS16"):
         exported(run, tmp_path, deployment_target=TARGETS["iOS16"])
-    with pytest.raises(UsageError, match="there is no calibration method 'best'") as error:
-        parse_method("best")
-    assert error.value.hint == "methods: mse, min-max, moving-average, percentile"

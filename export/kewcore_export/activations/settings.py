@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from kewcore.errors import UsageError
-from kewcore_export.activations.ranges import METHODS, Method
+from kewcore_export.activations.ranges import Method
 
 DEFAULT_IMAGES = 128
 """As coremltools' figures for W8A8 after training have it."""
@@ -29,15 +28,3 @@ class CalibrationSettings:
     symmetric: bool = False
     keep_float: int = 0
     seed: int = 42
-
-
-def parse_method(name: str) -> Method:
-    """Reads the name of a method.
-
-    Raises:
-        UsageError: There is no such method.
-    """
-    for method in METHODS:
-        if name == method:
-            return method
-    raise UsageError(f"there is no calibration method '{name}'", hint=f"methods: {', '.join(METHODS)}")
