@@ -5,6 +5,7 @@ matrix product (biases, normalisation), and what its compressed form would make 
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,9 +184,22 @@ def _blocks(shape: tuple[int, ...], channel_axis: int, granularity: str, group: 
     if granularity == "group":
         return tuple(blocks), f"group of {group} channels"
     if granularity == "block":
-        # Along the input channels: the other of the first two axes.
-        input_axis = 1 if channel_axis == 0 else 0
-        size = block_size(shape[input_axis], INT4_BLOCK)
-        blocks[input_axis] = shape[input_axis] // size
-        return tuple(blocks), f"block of {size}"
+        return _input_blocks(blocks, shape, channel_axis)
     return tuple(blocks), "channel"
+
+
+def _input_blocks(blocks: list[int], shape: tuple[int, ...], channel_axis: int) -> tuple[tuple[int, ...], str]:
+    """Cuts the inputs of each output channel into blocks of about `INT4_BLOCK` weights.
+
+    A block holds some input channels with their whole kernels, or, where one kernel is larger, some of its rows.
+    """
+    input_axis = 1 if channel_axis == 0 else 0  # the other of the first two axes
+    kernel = prod(shape[2:])
+    channels = block_size(shape[input_axis], max(1, round(INT4_BLOCK / kernel)))
+    blocks[input_axis] = shape[input_axis] // channels
+    if kernel <= INT4_BLOCK:
+        return tuple(blocks), f"block of {channels * kernel}"
+    row = prod(shape[3:])
+    rows = block_size(shape[2], max(1, round(INT4_BLOCK / row)))
+    blocks[2] = shape[2] // rows
+    return tuple(blocks), f"block of {channels * rows * row}"
