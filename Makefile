@@ -46,6 +46,8 @@ clean:
 docs: $(VENV)/.installed
 	$(BIN)/typer kewcore.cli.app utils docs --name kewcore --output docs/cli.md
 	$(BIN)/python docs/operations.py
+	$(BIN)/python docs/published_networks.py
+	$(BIN)/python docs/cost_check.py
 
 # Resolves the dependencies for Apple silicon without installing them; see docs/macos.md.
 check-macos: $(VENV)/.installed

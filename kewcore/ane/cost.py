@@ -163,11 +163,8 @@ def _segment_costs(segment: Segment, report: Residency, roofline: Roofline) -> l
 
 def _work(group: Group, roofline: Roofline) -> Work:
     head = group.head
-    crossing = sum(
-        tensor.size_bytes
-        for tensor in group.tensors
-        if tensor.leaves or tensor.size_bytes > roofline.on_chip_bytes.value
-    )
+    on_chip_bytes = roofline.on_chip_bytes.value
+    crossing = sum(t.moved_bytes for t in group.tensors if t.leaves or t.size_bytes > on_chip_bytes)
     return Work(
         multiply_adds=head.multiply_adds,
         activation_bytes=crossing if head.rounds is None else crossing * head.rounds,

@@ -20,6 +20,7 @@ _ACTIVATIONS = frozenset(
 )  # fmt: skip
 _PER_CHANNEL = frozenset({"add", "batch_norm", "mul", "real_div", "sub"})
 _QUANTISING = frozenset({"dequantize", "quantize"})
+_PICKING = frozenset({"crop", "gather", "gather_along_axis", "gather_nd", "slice_by_index", "slice_by_size"})
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Tensor:
     Attributes:
         name: Its name.
         size_bytes: What it takes; behind a quantisation, one byte an element.
+        moved_bytes: How much of it the group touches: a slice reads no more than it makes.
         leaves: Whether it comes from outside the segment, or is read there: then it crosses memory, however small.
     """
 
     name: str
     size_bytes: int
+    moved_bytes: int
     leaves: bool
 
 
@@ -137,12 +140,17 @@ def _tensors(members: Sequence[Call], flow: _Flow) -> Iterator[Tensor]:
     made = {output.name for call in members for output in call.operation.outputs}
     stored_inside = {flow.stored(name) for name in made} & made
     read = {flow.stored(name) for call in members for name in call.read} - stored_inside
+    head = members[0]
+    largest_read = sum(map(size_bytes, head.results)) if head.type in _PICKING else None
     for name in sorted(read):
-        yield Tensor(name, flow.sizes.get(name, 0), leaves=name not in flow.inside)
+        size = flow.sizes.get(name, 0)
+        moved = size if largest_read is None else min(size, largest_read)
+        yield Tensor(name, size, moved, leaves=name not in flow.inside)
     for name in sorted(made):
         if flow.stored(name) != name:
             continue
         aliases = {other for other in made if flow.stored(other) == name}
         leaves = bool(aliases & flow.handed_out)
         if leaves or any(flow.readers.get(alias, frozenset()) - numbers for alias in aliases):
-            yield Tensor(name, flow.sizes.get(name, 0), leaves)
+            size = flow.sizes.get(name, 0)
+            yield Tensor(name, size, size, leaves)

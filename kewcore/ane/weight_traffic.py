@@ -32,7 +32,7 @@ def weight_bytes(call: Call, roofline: Roofline) -> int:
         is_form = parameter == WEIGHT_PARAMETERS.get(call.type)
         for binding in bindings:
             if not _is_real(binding, call):
-                continue  # strides, axes and names are settings of the operation, not weights
+                continue  # strides, names and single numbers are settings of the operation, not weights
             stored = _stored(binding, call)
             total += streamed_bytes(stored.elements, stored.stored_bytes, form if is_form else None, roofline)
     return total if call.rounds is None else total * call.rounds
@@ -40,7 +40,7 @@ def weight_bytes(call: Call, roofline: Roofline) -> int:
 
 def _is_real(binding: Binding, call: Call) -> bool:
     type_ = call.scope.makers[binding].outputs[-1].type if isinstance(binding, str) else binding.type
-    return isinstance(type_, TensorType) and type_.dtype in _REAL
+    return isinstance(type_, TensorType) and type_.dtype in _REAL and type_.shape != ()
 
 
 def _stored(binding: Binding, call: Call) -> _Stored:

@@ -58,13 +58,17 @@ def inspect(
         Path | None,
         typer.Option("--import", metavar="PLAN.json", help="With --ane: a compute plan that was made on a device."),
     ] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="With --ane: estimated time of each operation, and what bounds it.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Shows what is in a package: inputs, outputs, labels, operations, and weights with their compression.
 
-    With --ane, shows which operations the Neural Engine can run, and why not, without one at hand.
+    With --ane, shows which operations the Neural Engine can run, why not others, and an estimated latency, without one
+    at hand.
     """
     from kewcore.console import say
     from kewcore.runtime import load
@@ -73,7 +77,7 @@ def inspect(
     if package is None:
         package = newest_package()
         say(f"inspecting {package}")
-    options = AneOptions(tuple(chips or ()), min_chip, require_resident, data, images, plan)
+    options = AneOptions(tuple(chips or ()), min_chip, require_resident, data, images, plan, cost)
     if ane:
         inspect_ane(package, function, options, as_json=as_json)
         return

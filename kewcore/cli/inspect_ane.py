@@ -1,9 +1,11 @@
 """`kewcore inspect --ane`: what of a package the Neural Engine can run, by rules, chip by chip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kewcore.cli.inspect_ane_cost import print_costs, print_totals
 from kewcore.cli.inspect_ane_tables import percent, print_activations, print_plan, print_residency
 from kewcore.cli.output import print_json
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from kewcore.ane.activation_ranges import ValueRange
     from kewcore.ane.chips import Chip
     from kewcore.ane.compute_plan import Comparison, ComputePlan
+    from kewcore.ane.cost import Estimate
     from kewcore.ane.residency import Residency
     from kewcore.runtime.model import Model
 
@@ -26,6 +29,7 @@ class AneOptions:
         data: Folder of images to check activations on; None takes the package's golden images.
         images: How many of them; 0 leaves the check out.
         plan: A compute plan that was made on a device.
+        cost: Whether to print what each operation is estimated to cost.
     """
 
     chips: tuple[str, ...]
@@ -34,6 +38,7 @@ class AneOptions:
     data: Path | None
     images: int
     plan: Path | None
+    cost: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,9 @@ def inspect_ane(package: Path, function: str | None, options: AneOptions, *, as_
     """
     from kewcore.ane.compute_plan import read_plan
     from kewcore.ane.core_ml_plan import core_ml_plan
+    from kewcore.ane.cost import estimate
     from kewcore.ane.residency import residency
+    from kewcore.console import say
     from kewcore.runtime import load
 
     chips = _chips(options)
@@ -70,12 +77,18 @@ def inspect_ane(package: Path, function: str | None, options: AneOptions, *, as_
     imported = read_plan(options.plan) if options.plan is not None else None
     model = load(package, "reference", function_name=function)  # nothing is started until activations are asked for
     report = residency(model, chips)
+    estimates = [estimate(report, one) for one in report.chips]
     activations = _activations(package, function, model, options)
     plan = _compared(model, report, imported or core_ml_plan(package, model.function.name))
     if as_json:
-        print_json("residency", _as_json(package, model, report, activations, plan))
+        print_json("residency", _as_json(package, model, report, estimates, activations, plan))
     else:
         print_residency(package, report)
+        print_totals(estimates)
+        if options.cost:
+            print_costs(report, estimates[0])
+            if estimates[1:]:
+                say(f"the operations' costs are those on {estimates[0].chip}; --chip chooses another")
         if activations is not None:
             print_activations(report, activations.rows, activations.files)
         if plan is not None:
@@ -97,6 +110,7 @@ def check_unused(options: AneOptions) -> None:
         "--require-resident": options.require_resident is not None,
         "--data": options.data,
         "--import": options.plan,
+        "--cost": options.cost,
     }
     for name, value in given.items():
         if value:
@@ -188,14 +202,21 @@ def _require(report: "Residency", share: float | None) -> None:
 
 
 def _as_json(
-    package: Path, model: "Model", report: "Residency", activations: _Activations | None, plan: _Plan | None
+    package: Path,
+    model: "Model",
+    report: "Residency",
+    estimates: "Sequence[Estimate]",
+    activations: _Activations | None,
+    plan: _Plan | None,
 ) -> dict[str, Any]:
+    from kewcore.ane.cost_json import estimates_json
     from kewcore.ane.residency_json import comparison_json, ranges_json, residency_json
 
     return {
         "package": str(package),
         "function": model.function.name,
         **residency_json(report),
+        "estimates": estimates_json(estimates),
         "activations": None
         if activations is None
         else ranges_json(report, activations.rows, list(map(str, activations.files))),

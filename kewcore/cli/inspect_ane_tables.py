@@ -41,21 +41,21 @@ def _print_operations(package: Path, report: "Residency") -> None:
         (
             str(call.number),
             call.type,
-            _result(call),
+            result_text(call),
             count_text(call.multiply_adds),
             *(verdict_text(group.report.judgements[call.number - 1]) for group in groups),
         )
         for call in report.calls
     ]
     columns = ("#", "operation", "result", "multiply-adds", *(group.label for group in groups))
-    room = _room(columns, rows)
+    room = room_for(columns, rows)
     if room >= _SHORTEST_NAME:
         names = [_elided(call.operation.name, room) for call in report.calls]
         columns = (*columns[:2], "name", *columns[2:])
         rows = [(*row[:2], name, *row[2:]) for name, row in zip(names, rows, strict=True)]
     words = [index for index, column in enumerate(columns) if column not in {"#", "multiply-adds"}]
     print_table(f"{package}: what the Neural Engine can run, by rules", columns, rows, left=words)
-    _note(
+    note(
         "on, off or ? (unclear) with the number of the rule; - is outside any compute unit: the casts between the "
         "app's fp32 and the network's fp16, labels and dictionaries. Rules are no placement: only Core ML's plan is."
     )
@@ -100,7 +100,7 @@ def _print_summary(report: "Residency") -> None:
     columns = ("chips", "on", "off", "unclear", "ops", "multiply-adds", "segments", "crossing")
     print_table("On the Neural Engine", columns, rows)
     if report.open_loops:
-        _note(
+        note(
             f"The rounds of these loops are not known, their multiply-adds count once: {', '.join(report.open_loops)}."
         )
 
@@ -116,12 +116,10 @@ def _print_segments(report: "Residency") -> None:
         print_table(title, ("segment", "where", "operations", "multiply-adds", "takes over"), rows, left=(1, 2))
         left_out = len(group.report.segments) - len(rows)
         if left_out:
-            _note(f"… and {left_out} more; --json has all")
+            note(f"… and {left_out} more; --json has all")
     if groups:
         cost = f"{DISPATCH_MS} ms on M1 ({DISPATCH_MARK.value}; {DISPATCH_SOURCE})"
-        _note(
-            f"The least number of segments that the data flow allows. Each dispatch to the engine costs about {cost}."
-        )
+        note(f"The least number of segments that the data flow allows. Each dispatch to the engine costs about {cost}.")
 
 
 def _segment_rows(group: "ChipGroup") -> list[tuple[str, ...]]:
@@ -161,13 +159,13 @@ def print_activations(report: "Residency", rows: "Sequence[ValueRange]", files: 
     shown = {column: cells for column, cells in shares.items() if any(cells)}
     facts = [(str(numbers[row.name]), row.dtype, f"{row.largest:.4g}") for row in rows]
     cells = [(*fact, *(column[place] for column in shown.values())) for place, fact in enumerate(facts)]
-    room = max(_room(("#", "type", "largest", *shown), cells), _SHORTEST_NAME)
+    room = max(room_for(("#", "type", "largest", *shown), cells), _SHORTEST_NAME)
     cells = [(row[0], _elided(one.name, room), *row[1:]) for one, row in zip(rows, cells, strict=True)]
     images = "1 image" if len(files) == 1 else f"{len(files)} images"
     title = f"Activations on {images} of {files[0].parent}"
     print_table(title, ("#", "value", "type", "largest", *shown), cells, left=(1, 2))
     absent = ", ".join(column for column in shares if column not in shown)
-    _note(
+    note(
         "Shares of the elements; to zero, subnormal and rule 20 of those other than 0. Rule 20: values are said to "
         f"lose precision outside {PRECISE_FROM:g} … {PRECISE_TO:g} ({PRECISE_MARK.value}; {PRECISE_SOURCE})."
         + (f" Nowhere: {absent}." if absent else "")
@@ -175,7 +173,7 @@ def print_activations(report: "Residency", rows: "Sequence[ValueRange]", files: 
     sliced = largest_sliced(report, rows)
     if sliced is not None:
         side = "within" if sliced <= LARGEST_SLICED else "beyond"
-        _note(f"Slices of the last axis (rule {SLICE_RULE}) read values up to {sliced:.4g}, {side} {LARGEST_SLICED}.")
+        note(f"Slices of the last axis (rule {SLICE_RULE}) read values up to {sliced:.4g}, {side} {LARGEST_SLICED}.")
 
 
 def print_plan(plan: "ComputePlan", chip: str, compared: "Sequence[Comparison]") -> None:
@@ -194,10 +192,10 @@ def print_plan(plan: "ComputePlan", chip: str, compared: "Sequence[Comparison]")
     columns = ("", "operation", f"rules, {chip}", "Core ML prefers", "could run on", "weight")
     print_table(f"Core ML's compute plan on {printable(plan.device) or 'a device'}", columns, rows, left=5)
     differing, left_out = sum(row.differs for row in compared), sum(row.is_left_out for row in compared)
-    _note(f"Differences (!=): {differing}. Could run on the engine, and Core ML prefers another unit: {left_out}.")
+    note(f"Differences (!=): {differing}. Could run on the engine, and Core ML prefers another unit: {left_out}.")
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
     """Prints a remark below a table, folded to the terminal."""
     print(_folded(text), end="\n\n")
 
@@ -213,7 +211,7 @@ def _terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _result(call: "Call") -> str:
+def result_text(call: "Call") -> str:
     """Writes the shape of the first result, with its type where that is not fp16."""
     for type_ in call.results:
         shape = "x".join("?" if size is None else str(size) for size in type_.shape or ())
@@ -221,7 +219,7 @@ def _result(call: "Call") -> str:
     return ""
 
 
-def _room(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+def room_for(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Returns how wide a further column of a table may be; in a file there is room for any name."""
     terminal = _terminal_width()
     if terminal is None:

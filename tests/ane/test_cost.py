@@ -70,6 +70,36 @@ def test_a_large_intermediate_spills_and_its_activation_does_not(tmp_path: Path)
 
 
 @pytest.mark.unit
+def test_strips_keep_an_intermediate_on_the_chip(tmp_path: Path) -> None:
+    """The same convolution and pool in two halves of 2 MiB each, which just fit."""
+    half, pooled = (1, 32, SIDE // 2, SIDE), (1, 32, 32, 64)
+    ops = []
+    for number in range(2):
+        rows = {
+            "x": "x",
+            "begin": np.array([0, 0, number * SIDE // 2, 0], np.int32),
+            "end": np.array([1, 1, (number + 1) * SIDE // 2, SIDE], np.int32),
+        }
+        kernel = {"x": f"s{number}", "weight": zeros(32, 1, 1, 1), "pad_type": "'valid'"}
+        ops += [
+            Op("slice_by_index", rows, {f"s{number}": (F16, (1, 1, SIDE // 2, SIDE))}),
+            Op("conv", kernel, {f"a{number}": (F16, half)}),
+            Op("max_pool", pool(f"a{number}", "").inputs, {f"p{number}": (F16, pooled)}),
+        ]
+    ops.append(
+        Op("concat", {"values": ("p0", "p1"), "axis": np.int32(2), "interleave": False}, {"y": (F16, (1, 32, 64, 64))})
+    )
+    striped = estimated_ms(program(tmp_path / "striped", ops, {"x": (F16, (1, 1, SIDE, SIDE))}, ["y"]), M1)
+    whole = estimated_ms(wide_conv(tmp_path / "whole", [pool("a", "y")], "y"), M1)
+    border = 2 * SIDE * SIDE + 2 * 32 * 64 * 64
+    moved = [
+        sum(row.work.activation_bytes for row in found.operations if row.work is not None) for found in (whole, striped)
+    ]
+    assert moved == [border + 4 * WIDE, border]
+    assert striped.estimated_ms < whole.estimated_ms / 2
+
+
+@pytest.mark.unit
 def test_an_activation_that_is_not_alone_is_counted_by_itself(tmp_path: Path) -> None:
     after = [
         Op("relu", {"x": "a"}, {"b": (F16, (1, 32, SIDE, SIDE))}),

@@ -63,9 +63,9 @@ def test_every_figure_has_its_layers_and_its_chip() -> None:
     assert {figure.network for figure in figures()} == set(published_layers())
 
 
-def test_the_file_of_layers_is_what_its_script_makes() -> None:
-    script = ROOT / "docs" / "published_networks.py"
-    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+@pytest.mark.parametrize("script", ["published_networks.py", "cost_check.py"])
+def test_what_scripts_wrote_is_what_they_would_write(script: str) -> None:
+    done = subprocess.run([sys.executable, ROOT / "docs" / script, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
