@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kewcore_export.compression import ConstantPlan, FormChoice, compress
 from kewcore_export.conversion import ConvertedProgram
 from kewcore_export.forms import WeightForm
-from kewcore_export.low_rank import largest_useful_rank, with_low_rank
+from kewcore_export.low_rank import Ranks, largest_input_rank, largest_useful_rank, with_low_rank
 from kewcore_export.package import MODEL_FILE, write_package
 from kewcore_export.program import StoredConstant, with_weights
 from kewcore_export.targets import Target
@@ -43,6 +43,7 @@ def compress_program(
     choices: Mapping[str, FormChoice],
     target: Target,
     known: Mapping[tuple[str, WeightForm], ConstantPlan] = MappingProxyType({}),
+    moments: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
 ) -> CompressedProgram:
     """Compresses every constant of a program.
 
@@ -52,10 +53,13 @@ def compress_program(
         choices: The form of each constant, by its name. A rank at which factors would save nothing is passed over.
         target: Deployment target.
         known: Plans by constant and form, from another call with the same values and target; they are not made again.
+        moments: Second moments of what reaches weights that are cut along their input channels, by the name of the
+            constant, float64 `[C_in, C_in]`; without one, channels count alike.
     """
     choices = {constant.name: _useful(choices[constant.name], constant) for constant in program.constants}
-    ranks = {name: choice.form.rank for name, choice in choices.items() if choice.form.rank}
-    factorised = with_low_rank(program.model, program.constants, float32, ranks)
+    forms = {name: choice.form for name, choice in choices.items() if choice.form.rank}
+    ranks = {name: Ranks(form.rank, form.input_rank) for name, form in forms.items()}
+    factorised = with_low_rank(program.model, program.constants, float32, ranks, moments)
     plans = []
     for constant in factorised.constants:
         choice = _of_factor(choices[factorised.origins.get(constant.name, constant.name)])
@@ -82,13 +86,13 @@ def write_program(program: CompressedProgram, package: Path) -> Any:
 
 
 def _useful(choice: FormChoice, constant: StoredConstant) -> FormChoice:
-    most = largest_useful_rank(constant)
-    if choice.form.rank <= most:
+    form = choice.form
+    if form.input_rank > largest_input_rank(constant):
+        return FormChoice(form.factor, f"{form.input_rank} mixtures of its input channels would save nothing")
+    if form.rank <= largest_useful_rank(constant):
         return choice
-    reason = f"two factors of rank {choice.form.rank} would have no fewer elements than the weight"
-    return FormChoice(choice.form.factor, reason)
+    return FormChoice(form.factor, f"factors of rank {form.rank} would have no fewer elements than the weight")
 
 
 def _of_factor(choice: FormChoice) -> FormChoice:
-    rank = choice.form.rank
-    return FormChoice(choice.form.factor, f"a factor of rank {rank}") if rank else choice
+    return FormChoice(choice.form.factor, f"a factor of {choice.form}") if choice.form.rank else choice

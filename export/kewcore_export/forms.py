@@ -1,4 +1,4 @@
-"""Forms in which a weight may be stored, and the words for them: `int8`, `palette-4-group-8`, `rank-32-int8`."""
+"""Forms in which a weight may be stored, and the words for them: `int8`, `palette-4-group-8`, `rank-96x64-int8`."""
 
 import re
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ _LINEAR: dict[str, tuple[int, Granularity]] = {
     "int8-tensor": (8, "tensor"),
     "int4": (4, "block"),
 }
-_RANK = re.compile(r"rank-([1-9]\d*)-(.+)")
+_RANK = re.compile(r"rank-([1-9]\d*)(?:x([1-9]\d*))?-(.+)")
 _PALETTE = re.compile(r"palette-(\d+)(?:-(group|vector)-(\d+))?")
 _PRUNED = re.compile(r"prune-(\d+)(?:-palette-(\d+))?")
 _VECTORS = (2, 4)
@@ -34,6 +34,7 @@ class WeightForm:
         vector: Neighbouring output channels whose values one palette index stands for; else 1.
         sparsity: Part of the weight that is set to zero, 0 for none.
         rank: The weight is first cut to the product of two of this rank, each stored in this form; 0 for none.
+        input_rank: Before these, a third mixes the input channels of a convolution to so many; 0 for none.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class WeightForm:
     vector: int = 1
     sparsity: float = 0.0
     rank: int = 0
+    input_rank: int = 0
 
     @property
     def lowest_target(self) -> Target:
@@ -54,11 +56,12 @@ class WeightForm:
 
     @property
     def factor(self) -> "WeightForm":
-        """The form of the two factors of a weight of low rank."""
-        return replace(self, rank=0)
+        """The form of the factors of a weight of low rank."""
+        return replace(self, rank=0, input_rank=0)
 
     def __str__(self) -> str:
-        rank = f"rank-{self.rank}-" if self.rank else ""
+        mixed = f"x{self.input_rank}" if self.input_rank else ""
+        rank = f"rank-{self.rank}{mixed}-" if self.rank else ""
         return rank + self._factor_name()
 
     def _factor_name(self) -> str:
@@ -86,8 +89,9 @@ INT8 = WeightForm("linear", 8, "channel")
 def parse_form(name: str) -> WeightForm | None:
     """Reads the name of a form of fp16 programs; None where there is no such form."""
     if match := _RANK.fullmatch(name):
-        form = parse_form(match[2])
-        return None if form is None or form.rank else replace(form, rank=int(match[1]))
+        form = parse_form(match[3])
+        rank, input_rank = int(match[1]), int(match[2] or 0)
+        return None if form is None or form.rank else replace(form, rank=rank, input_rank=input_rank)
     if name == "fp16":
         return FLOAT16
     if name in _LINEAR:

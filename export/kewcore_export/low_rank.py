@@ -1,12 +1,18 @@
-"""Weights of low rank: one convolution or matrix product becomes two, with fewer weights between them.
+"""Weights of low rank: one convolution or matrix product becomes two or three, with fewer weights between them.
 
 The best product of two matrices of a given rank is the truncated singular value decomposition (C. Eckart and G. Young,
 "The approximation of one matrix by another of lower rank", Psychometrika 1(3), 1936). A convolution's weight counts as
 the matrix `[C_out, C_in·kH·kW]`: its first factor keeps the kernel, strides and padding, its second is 1x1.
+
+With an input rank, a 1x1 convolution in front mixes the input channels to fewer first: Tucker's decomposition of two of
+the axes (L. R. Tucker, "Some mathematical notes on three-mode factor analysis", Psychometrika 31(3), 1966; of networks
+Y.-D. Kim et al., "Compression of deep convolutional neural networks for fast and low power mobile applications", ICLR
+2016). Channels are weighed by what reaches them: their second moment over images, where it is given.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +25,36 @@ from kewcore_export.tensor_values import new_constant, new_output, set_file_tens
 _FACTORISED = ("conv", "linear")
 _NOT_YET_STORED = 0
 """Offset of a new weight; `with_weights` gives it its place when the package is written."""
+_LEAST_SHARE = 1e-6
+"""Of the largest second moment: channels, or mixtures of them, that carry less count as carrying this much."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """To which ranks a weight is cut.
+
+    Attributes:
+        output: Rank between the input and the output channels.
+        input: How many mixtures of the input channels are left; 0 leaves them as they are.
+    """
+
+    output: int
+    input: int = 0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of the operations that take the place of one.
+
+    Attributes:
+        suffix: What its weight's name ends in.
+        weight: `[C_out, C_in, ...]`.
+        keeps_kernel: Whether it has the kernel, strides and padding of the operation; the others are pointwise.
+    """
+
+    suffix: str
+    weight: Weight
+    keeps_kernel: bool
 
 
 @dataclass(frozen=True)
@@ -27,7 +63,7 @@ class FactorisedProgram:
 
     Attributes:
         model: Protobuf `Model`; the new weights have no place in a weights file yet.
-        constants: Of the program; the second factor behind the first, where the weight was.
+        constants: Of the program; factors in order, where the weight was.
         float32: Values of all constants of `constants`, by name.
         origins: By the name of a factor, the name of the weight that it came from.
     """
@@ -44,6 +80,13 @@ def largest_useful_rank(constant: StoredConstant) -> int:
         return 0
     outputs, inputs = constant.shape[0], constant.size // constant.shape[0]
     return max(0, (constant.size - 1) // (outputs + inputs))
+
+
+def largest_input_rank(constant: StoredConstant) -> int:
+    """Gives the largest number of mixtures that saves something; 0 where kernels are of one element."""
+    if largest_useful_rank(constant) == 0 or prod(constant.shape[2:]) == 1:
+        return 0
+    return constant.shape[1] - 1
 
 
 def factors(weight: Weight, rank: int) -> tuple[Weight, Weight]:
@@ -73,11 +116,46 @@ def factors(weight: Weight, rank: int) -> tuple[Weight, Weight]:
     return first.reshape(rank, *weight.shape[1:]).astype(np.float32), second.astype(np.float32)
 
 
+def input_factors(weight: Weight, ranks: Ranks, moment: NDArray[np.float64] | None) -> tuple[Weight, Weight, Weight]:
+    """Cuts a convolution's weight along its input and its output channels.
+
+    Mixtures of input channels are chosen, and scaled to a mean square of 1, by what reaches them: the error of the
+    convolution's result is least, for inputs of that second moment and weights of that input rank.
+
+    Args:
+        weight: float32 `[C_out, C_in, ...]`.
+        ranks: Both ranks.
+        moment: Mean of `x xᵀ` over positions and images, float64 `[C_in, C_in]`; None takes channels alike.
+
+    Returns:
+        float32 `[input rank, C_in, 1, ...]`, `[output rank, input rank, ...]` and `[C_out, output rank]`.
+    """
+    channels = weight.shape[1]
+    root, inverse = _roots(np.eye(channels) if moment is None else moment)
+    white = np.moveaxis(np.tensordot(root, weight.astype(np.float64), axes=(1, 1)), 0, 1)
+    flat = np.moveaxis(white, 1, 0).reshape(channels, -1)
+    _, vectors = np.linalg.eigh(flat @ flat.T)
+    mixtures = vectors[:, ::-1][:, : ranks.input]
+    core = np.moveaxis(np.tensordot(mixtures, white, axes=(0, 1)), 0, 1).astype(np.float32)
+    first, second = factors(core, ranks.output)
+    mix = (mixtures.T @ inverse).astype(np.float32)
+    return mix.reshape(*mix.shape, *(1 for _ in weight.shape[2:])), first, second
+
+
+def _roots(moment: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gives the symmetric square root of a moment, and its inverse."""
+    values, vectors = np.linalg.eigh(moment)
+    least = _LEAST_SHARE * max(float(values[-1]), float(np.finfo(np.float64).tiny))
+    values = np.sqrt(np.maximum(values, least))
+    return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T
+
+
 def with_low_rank(
     model: Any,
     constants: tuple[StoredConstant, ...],
     float32: Mapping[str, NDArray[np.float32]],
-    ranks: Mapping[str, int],
+    ranks: Mapping[str, Ranks],
+    moments: Mapping[str, NDArray[np.float64]],
 ) -> FactorisedProgram:
     """Replaces weights by their factors.
 
@@ -86,6 +164,7 @@ def with_low_rank(
         constants: Of the program.
         float32: Their values before rounding to fp16.
         ranks: By the name of the constant; each at most `largest_useful_rank`.
+        moments: Second moments of input channels, by the name of the constant; see `input_factors`.
     """
     by_name = {constant.name: constant for constant in constants}
     copy = type(model)()
@@ -93,7 +172,9 @@ def with_low_rank(
     block = main_block(copy)
     operations = list(block.operations)
     del block.operations[:]
-    new_constants: dict[str, tuple[StoredConstant, ...]] = {}
+    types = {value.name: value.type for value in copy.mlProgram.functions["main"].inputs}
+    types |= {output.name: output.type for operation in operations for output in operation.outputs}
+    made: dict[str, tuple[StoredConstant, ...]] = {}
     values = dict(float32)
     for operation in operations:
         constant = by_name.get(_weight_name(operation))
@@ -101,14 +182,24 @@ def with_low_rank(
             if not (operation.outputs and operation.outputs[0].name in ranks):
                 block.operations.add().CopyFrom(operation)
             continue
-        first, second = factors(values.pop(constant.name), ranks[constant.name])
-        second = second.reshape(*second.shape, *(1 for _ in first.shape[2:]))
-        pair = _append(block, operation, constant, first, second)
-        new_constants[constant.name] = pair
-        values.update(zip((part.name for part in pair), (first, second), strict=True))
-    kept = tuple(part for constant in constants for part in new_constants.get(constant.name, (constant,)))
-    origins = {part.name: name for name, pair in new_constants.items() for part in pair}
+        parts = _parts(values.pop(constant.name), ranks[constant.name], moments.get(constant.name))
+        given = shape_of(types[operation.inputs["x"].arguments[0].name])
+        made[constant.name] = _append(block, operation, constant, parts, given)
+        values.update((one.name, part.weight) for one, part in zip(made[constant.name], parts, strict=True))
+    kept = tuple(part for constant in constants for part in made.get(constant.name, (constant,)))
+    origins = {part.name: name for name, row in made.items() for part in row}
     return FactorisedProgram(copy, kept, values, origins)
+
+
+def _parts(weight: Weight, ranks: Ranks, moment: NDArray[np.float64] | None) -> tuple[_Part, ...]:
+    mixed: tuple[_Part, ...] = ()
+    if ranks.input:
+        mix, first, second = input_factors(weight, ranks, moment)
+        mixed = (_Part("mix", mix, False),)
+    else:
+        first, second = factors(weight, ranks.output)
+    second = second.reshape(*second.shape, *(1 for _ in first.shape[2:]))
+    return (*mixed, _Part("first", first, True), _Part("second", second, False))
 
 
 def _weight_name(operation: Any) -> str:
@@ -120,36 +211,36 @@ def _weight_name(operation: Any) -> str:
 
 
 def _append(
-    block: Any, operation: Any, constant: StoredConstant, first: Weight, second: Weight
-) -> tuple[StoredConstant, StoredConstant]:
-    """Appends the two weights and the two operations that take the place of one."""
+    block: Any, operation: Any, constant: StoredConstant, parts: tuple[_Part, ...], given: tuple[int, ...]
+) -> tuple[StoredConstant, ...]:
+    """Appends the weights and the operations that take the place of one; the last gives its result, with the bias."""
     result = operation.outputs[0]
-    shape = shape_of(result.type)
-    names = (f"{constant.name}_first", f"{constant.name}_second")
-    for name, weight in zip(names, (first, second), strict=True):
-        _append_constant(block, name, weight.shape)
-    inner_name = f"{result.name}_low_rank"
-    inner = block.operations.add()
-    inner.CopyFrom(operation)
-    set_small_tensor(inner.attributes["name"], inner_name)
-    inner.inputs["weight"].arguments[0].name = names[0]
-    inner.inputs.pop("bias", None)
-    del inner.outputs[:]
-    channels = 1 if operation.type == "conv" else len(shape) - 1
-    new_output(inner, inner_name, "FLOAT16", (*shape[:channels], len(first), *shape[channels + 1 :]))
-    outer = type(operation)()
-    outer.CopyFrom(operation)
-    outer.inputs["x"].arguments[0].name = inner_name
-    outer.inputs["weight"].arguments[0].name = names[1]
-    if operation.type == "conv":
-        _make_pointwise(block, outer, len(shape) - 2)
-    block.operations.append(outer)
-    parts = zip(names, (inner_name, result.name), (first, second), strict=True)
-    made = tuple(
-        replace(constant, name=name, offset=_NOT_YET_STORED, shape=weight.shape, consumer=consumer)
-        for name, consumer, weight in parts
-    )
-    return made[0], made[1]
+    channels = 1 if operation.type == "conv" else len(shape_of(result.type)) - 1
+    names = [f"{constant.name}_{part.suffix}" for part in parts]
+    for name, part in zip(names, parts, strict=True):
+        _append_constant(block, name, part.weight.shape)
+    value, shape, made = operation.inputs["x"].arguments[0].name, given, []
+    for name, part in zip(names, parts, strict=True):
+        last = part is parts[-1]
+        new = type(operation)()
+        new.CopyFrom(operation)
+        new.inputs["x"].arguments[0].name = value
+        new.inputs["weight"].arguments[0].name = name
+        if part.keeps_kernel:
+            shape = shape_of(result.type)
+        if not last:
+            value = f"{result.name}_{part.suffix}"
+            set_small_tensor(new.attributes["name"], value)
+            new.inputs.pop("bias", None)
+            del new.outputs[:]
+            new_output(new, value, "FLOAT16", (*shape[:channels], len(part.weight), *shape[channels + 1 :]))
+        if operation.type == "conv" and not part.keeps_kernel:
+            _make_pointwise(block, new, len(shape) - 2)
+        block.operations.append(new)
+        made.append(
+            replace(constant, name=name, offset=_NOT_YET_STORED, shape=part.weight.shape, consumer=new.outputs[0].name)
+        )
+    return tuple(made)
 
 
 def _append_constant(block: Any, name: str, shape: tuple[int, ...]) -> None:

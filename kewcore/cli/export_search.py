@@ -17,9 +17,10 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
     rows = [_row("", one["size_bytes"], one["figures"], one["misses"]) for one in record["tried"]]
     chosen = next(i for i, one in enumerate(record["tried"]) if one["forms"] == record["forms"])
     rows[chosen][0] = "chosen"
-    columns = ["", "size", "accuracy", "drop, pp [95 %]", "agreement [95 %]", "lost, pp", "likely drop, pp", "misses"]
+    columns = ["", "size", "accuracy", "drop, pp [95 %]", "agreement [95 %]", "estimated drop, pp", "misses"]
     print_table(
-        f"{title}: mixes that were run on {record['images']:,} validation images; wanted: {record['budget']}",
+        f"{title}: mixes that were run on {record['images']:,} validation images, each in four views; "
+        f"wanted: {record['budget']}",
         columns,
         rows,
         left=1,
@@ -55,7 +56,6 @@ def _row(first: str, size_bytes: int, figures: Mapping[str, Any], misses: list[s
         f"{figures['accuracy']:.1%}",
         f"{figures['drop_pp']:+.2f} [{drop['low']:+.2f}, {drop['high']:+.2f}]",
         f"{figures['agreement']:.1%} [{100 * agreement['low']:.1f}, {100 * agreement['high']:.1f}]",
-        f"{figures['lost_pp']:.2f}",
-        f"{figures['likely_drop_pp']:.2f}, at most {figures['likely_drop_upper_pp']:.2f}",
+        f"{figures['estimated_drop_pp']:.2f}, up to {figures['estimated_drop_upper_pp']:.2f}",
         "; ".join(misses),
     ]

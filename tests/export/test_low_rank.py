@@ -15,7 +15,7 @@ from kewcore_export.compression import choose_forms
 from kewcore_export.conversion import converted
 from kewcore_export.forms import parse_form
 from kewcore_export.keras_graph import classifier_graph
-from kewcore_export.low_rank import factors, largest_useful_rank
+from kewcore_export.low_rank import Ranks, factors, input_factors, largest_useful_rank
 from kewcore_export.program import StoredConstant
 from kewcore_export.targets import TARGETS
 
@@ -58,6 +58,34 @@ def test_ranks_that_save_something(
 ) -> None:
     constant = StoredConstant("w", 0, shape, "y", op_type, "weight", axis, groups)
     assert largest_useful_rank(constant) == rank
+
+
+@pytest.mark.unit
+def test_input_ranks_leave_what_reaches_the_weight() -> None:
+    # Inputs that are mixtures of three channels: three mixtures are enough, whatever the weight.
+    generator = np.random.default_rng(5)
+    mixing = generator.standard_normal((3, 7))
+    inputs = generator.standard_normal((200, 3)) @ mixing
+    weight = generator.standard_normal((6, 7, 2, 2)).astype(np.float32)
+    mix, first, second = input_factors(weight, Ranks(6, 3), inputs.T @ inputs / len(inputs))
+    assert (mix.shape, first.shape, second.shape) == ((3, 7, 1, 1), (6, 3, 2, 2), (6, 6))
+    product = np.einsum("or,rmhw,mc->ochw", second, first, mix[..., 0, 0])
+    assert np.einsum("nc,ochw->nohw", inputs, product) == pytest.approx(
+        np.einsum("nc,ochw->nohw", inputs, weight), abs=1e-3
+    )
+    # What is mixed has a mean square of 1, so that one step size suits all mixtures.
+    assert np.square(inputs @ mix[..., 0, 0].T).mean(axis=0) == pytest.approx(np.ones(3), rel=1e-3)
+
+
+@pytest.mark.unit
+def test_without_a_moment_input_channels_are_cut_as_tucker_does() -> None:
+    weight = np.random.default_rng(6).standard_normal((5, 4, 3, 3)).astype(np.float32)
+    mix, first, second = input_factors(weight, Ranks(5, 2), None)
+    product = np.einsum("or,rmhw,mc->ochw", second, first, mix[..., 0, 0])
+    unfolded = weight.transpose(1, 0, 2, 3).reshape(4, -1)
+    left, _, _ = np.linalg.svd(unfolded)
+    best = left[:, :2] @ left[:, :2].T @ unfolded
+    assert product.transpose(1, 0, 2, 3).reshape(4, -1) == pytest.approx(best, abs=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ def test_every_listed_mode_reads_back_as_itself() -> None:
         ("palette-6-group-16", "palette", 6, 0.0, "iOS18"),
         ("palette-8-vector-4", "vector-palette", 8, 0.0, "iOS18"),
         ("rank-32-int8", "linear", 8, 0.0, "iOS16"),
+        ("rank-96x64-palette-6", "palette", 6, 0.0, "iOS16"),
         ("rank-8-palette-3", "palette", 3, 0.0, "iOS18"),
     ],
 )

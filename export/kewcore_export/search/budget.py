@@ -25,18 +25,13 @@ class Budget:
     def misses(self, figures: Figures) -> tuple[str, ...]:
         """Says which bounds on answers the figures do not keep, in words; none where all are kept.
 
-        A drop is judged by two figures, and both must keep to the bound. Right answers of the reference that the
-        package lost: what it got right by luck where the reference was wrong earns nothing. And the loss that the
-        reference's own probabilities make likely, at the upper end of its interval: it counts all images on which
-        the two differ, and says more than the few labels that happened to change.
+        A drop is judged by its estimate and one standard deviation more: of few images the accuracies alone say
+        little, and the smallest of many packages would be the luckiest.
         """
         found = []
-        if self.max_drop_pp is not None and figures.lost_pp > self.max_drop_pp:
-            found.append(f"{figures.lost_pp:.2f} pp of right answers lost, more than {self.max_drop_pp:g} pp")
-        if self.max_drop_pp is not None and figures.likely_drop_upper_pp > self.max_drop_pp:
-            found.append(
-                f"a drop of up to {figures.likely_drop_upper_pp:.2f} pp likely, more than {self.max_drop_pp:g} pp"
-            )
+        if self.max_drop_pp is not None and figures.estimated_drop_upper_pp > self.max_drop_pp:
+            upper = figures.estimated_drop_upper_pp
+            found.append(f"a drop of up to {upper:.2f} pp estimated, more than {self.max_drop_pp:g} pp")
         if self.min_agreement is not None and figures.agreement < self.min_agreement:
             found.append(f"agreement of {figures.agreement:.2%}, less than {self.min_agreement:.2%}")
         return tuple(found)

@@ -36,11 +36,13 @@ class LabelledImages:
         pixels: uint8 `[N, H, W]`.
         labels: int64 `[N]`.
         reference: Probabilities of the reference, float32 `[N, C]`.
+        views: How many views of each image there are among them, one view of all images after the other.
     """
 
     pixels: Pixels
     labels: NDArray[np.int64]
     reference: NDArray[np.float32]
+    views: int = 1
 
 
 class Evaluator:
@@ -68,6 +70,7 @@ class Evaluator:
         self._program, self._float32, self._target = program, float32, target
         self._images, self._fit_pixels = images, fit_pixels
         self._head = head = find_head(program.model, program.constants, images.reference.shape[1])
+        self._moments: dict[str, NDArray[np.float64]] = {}
         self._known: dict[tuple[str, WeightForm], ConstantPlan] = {}
         self._plain = self._compressed({})
         self._known = {(plan.constant.name, plan.form): plan for plan in self._plain.plans}
@@ -125,11 +128,26 @@ class Evaluator:
             write_program(candidate, package)
             answers = PackageClassifier(package).probabilities(images.pixels)
             size_bytes = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
-        return measured_figures(images.reference, answers, images.labels), size_bytes
+        return measured_figures(images.reference, answers, images.labels, images.views), size_bytes
 
     def _compressed(self, forms: Mapping[str, WeightForm]) -> CompressedProgram:
         chosen = {one.name: FormChoice(forms.get(one.name, FLOAT16)) for one in self._program.constants}
-        return compress_program(self._program, self._float32, chosen, self._target, self._known)
+        mixed = {name for name, form in forms.items() if form.input_rank}
+        moments = {one.name: self._moment(one) for one in self._program.constants if one.name in mixed}
+        return compress_program(self._program, self._float32, chosen, self._target, self._known, moments)
+
+    def _moment(self, weight: StoredConstant) -> NDArray[np.float64]:
+        """Second moment of the channels that reach a weight, float64 `[C_in, C_in]`."""
+        if weight.name not in self._moments:
+            start = _operand(self._program.model, weight)
+            total = np.zeros((weight.shape[1], weight.shape[1]))
+            positions = 0
+            for value in self._watched(self._plain, start, self._fit_pixels[:ALONE_IMAGES]):
+                rows = value.astype(np.float64).reshape(weight.shape[1], -1)
+                total += rows @ rows.T
+                positions += rows.shape[1]
+            self._moments[weight.name] = total / positions
+        return self._moments[weight.name]
 
     def _run(self, candidate: CompressedProgram, name: str, pixels: Pixels) -> NDArray[np.float32]:
         """Runs images up to a value; float32 `[N, elements]`."""

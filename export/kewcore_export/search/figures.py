@@ -2,15 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.parity.agreement import compare
-from kewcore.parity.intervals import Interval
+from kewcore.parity.intervals import Interval, wilson
+from kewcore.parity.snr import mean_kl_nats
 
-_LEVEL = 0.95
+_PRIOR_SHARE = 0.5
+"""Deviation of the drop that is thought likely beforehand, as a part of the images whose class changes: with a share q
+of them, the drop lies between -q and q."""
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,17 @@ class Figures:
     """A candidate's answers beside the reference's, on the same labelled images.
 
     Attributes:
-        images: How many.
-        agreement: Part of them on which both give the same class, 0…1.
-        agreement_interval: Its 95 % Wilson interval.
-        accuracy: Of the candidate, 0…1.
-        reference_accuracy: Of the reference, 0…1.
+        images: How many; mirrored views of an image are no further images.
+        agreement: Part of all views on which both give the same class, 0…1.
+        agreement_interval: 95 % Wilson interval for so many images.
+        accuracy: Of the candidate, 0…1, on the images as they are.
+        reference_accuracy: Of the reference.
         drop_pp: What the candidate has less of it, in percentage points.
         drop_interval_pp: Its 95 % paired bootstrap interval.
-        lost_pp: Share of images that the reference has right and the candidate wrong, in percentage points.
-        likely_drop_pp: The drop that the reference's own probabilities make likely: the mean, over images, of the
-            probability of its class less that of the candidate's class.
-        likely_drop_upper_pp: Upper end of its one-sided 95 % interval.
-        mean_kl_nats: Mean Kullback-Leibler divergence from the reference.
+        estimated_drop_pp: The drop that all views, and the reference's own probabilities, make likely; see
+            `_estimated_drop`.
+        estimated_drop_upper_pp: One standard deviation more: five of six drops are less.
+        mean_kl_nats: Mean Kullback-Leibler divergence from the reference, over all views.
     """
 
     images: int
@@ -39,40 +40,65 @@ class Figures:
     reference_accuracy: float
     drop_pp: float
     drop_interval_pp: Interval
-    lost_pp: float
-    likely_drop_pp: float
-    likely_drop_upper_pp: float
+    estimated_drop_pp: float
+    estimated_drop_upper_pp: float
     mean_kl_nats: float
 
 
 def measured_figures(
-    reference: NDArray[np.float32], candidate: NDArray[np.float32], labels: NDArray[np.int64]
+    reference: NDArray[np.float32], candidate: NDArray[np.float32], labels: NDArray[np.int64], views: int = 1
 ) -> Figures:
     """Compares a candidate with the reference.
 
     Args:
-        reference: Probabilities, float32 `[N, C]`.
-        candidate: Probabilities, float32 `[N, C]`.
-        labels: True classes, int64 `[N]`.
+        reference: Probabilities, float32 `[V * N, C]`: all images as they are, then all of them as a second view, ….
+        candidate: Probabilities, float32 `[V * N, C]`.
+        labels: True classes, int64 `[V * N]`.
+        views: How many views of each image there are, V.
     """
-    parity = compare(reference, candidate, labels)
-    accuracy = parity.accuracy
+    images = len(labels) // views
+    plain = compare(reference[:images], candidate[:images], labels[:images])
+    accuracy = plain.accuracy
     if accuracy is None:
         raise ValueError("a comparison with labels has accuracies")
-    rows = np.arange(len(labels))
-    own, other = reference.argmax(axis=1), candidate.argmax(axis=1)
-    likely = (reference[rows, own] - reference[rows, other]).astype(np.float64)
-    spread = float(likely.std(ddof=1)) / math.sqrt(len(likely)) if len(likely) > 1 else 0.0
+    same = float((reference.argmax(axis=1) == candidate.argmax(axis=1)).mean())
+    estimated, deviation = _estimated_drop(reference, candidate, labels, views)
     return Figures(
-        images=parity.n,
-        agreement=parity.top1_agreement,
-        agreement_interval=parity.top1_agreement_interval,
+        images=images,
+        agreement=same,
+        agreement_interval=wilson(round(same * images), images),
         accuracy=accuracy.second_accuracy,
         reference_accuracy=accuracy.first_accuracy,
         drop_pp=accuracy.drop_pp,
         drop_interval_pp=accuracy.drop_interval_pp,
-        lost_pp=100 * accuracy.only_first_right / parity.n,
-        likely_drop_pp=100 * float(likely.mean()),
-        likely_drop_upper_pp=100 * (float(likely.mean()) + NormalDist().inv_cdf(_LEVEL) * spread),
-        mean_kl_nats=parity.mean_kl_nats,
+        estimated_drop_pp=100 * estimated,
+        estimated_drop_upper_pp=100 * (estimated + deviation),
+        mean_kl_nats=mean_kl_nats(reference, candidate),
     )
+
+
+def _estimated_drop(
+    reference: NDArray[np.float32], candidate: NDArray[np.float32], labels: NDArray[np.int64], views: int
+) -> tuple[float, float]:
+    """Weighs what the labels say of the drop against what the reference's probabilities say.
+
+    Few answers change, and what their labels say is mostly chance: a drop of three of 300 images may as well be none.
+    The reference's probabilities say what to expect of images whose class changes: the mean of the probability of its
+    class less that of the candidate's class. Both are put together as two normal distributions, the second as the prior
+    (Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.5). Views of an image are taken as one observation; one
+    answer more than those that changed is counted, so that no change is not taken for certainty.
+
+    Returns:
+        Mean and standard deviation of the drop, 0…1.
+    """
+    rows = np.arange(len(labels))
+    own, other = reference.argmax(axis=1), candidate.argmax(axis=1)
+    changed = float((own != other).mean())
+    if changed == 0:
+        return 0.0, 0.0
+    expected = float((reference[rows, own] - reference[rows, other]).mean(dtype=np.float64))
+    lost = ((own == labels).astype(np.float64) - (other == labels)).reshape(views, -1).mean(axis=0)
+    variance = (float(np.square(lost).sum()) + views**-2) / len(lost) ** 2
+    prior = (_PRIOR_SHARE * changed) ** 2
+    weight = prior / (prior + variance)
+    return weight * float(lost.mean()) + (1 - weight) * expected, math.sqrt(weight * variance)

@@ -17,7 +17,7 @@ from kewcore_export.search.evaluator import LabelledImages
 
 FIT_IMAGES = 512
 """Training images that the last layer is fitted to."""
-MOST_SEARCHED = 1000
+MOST_SEARCHED = 400
 """More would make every trial slow and hardly narrow the intervals that matter."""
 FEWEST_SEARCHED = 32
 
@@ -88,16 +88,23 @@ def pixels_of(items: Sequence[Item], run: Run) -> NDArray[np.uint8]:
     return np.stack(found)
 
 
-def labelled(items: Sequence[Item], run: Run, reference: Reference) -> LabelledImages:
+def labelled(items: Sequence[Item], run: Run, reference: Reference, *, mirrored: bool = False) -> LabelledImages:
     """Decodes images, and asks the reference about them.
 
     Args:
         items: The images.
         run: Their size and resize policy.
         reference: From uint8 `[N, H, W]` to probabilities, float32 `[N, C]`.
+        mirrored: Whether to add three more views of each: left to right, upside down, and both. The reference judges
+            each view by itself, so that they tell more of how two classifiers differ, whatever it makes of them.
     """
     pixels = pixels_of(items, run)
-    return LabelledImages(pixels, np.array([item.class_index for item in items], np.int64), reference(pixels))
+    labels = np.array([item.class_index for item in items], np.int64)
+    views = 1
+    if mirrored:
+        pixels = np.concatenate([pixels, pixels[:, :, ::-1], pixels[:, ::-1], pixels[:, ::-1, ::-1]])
+        views = 4
+    return LabelledImages(pixels, np.tile(labels, views), reference(pixels), views)
 
 
 def _drawn(dataset: Dataset, split: Split, most: int, seed: int) -> tuple[Item, ...]:

@@ -58,7 +58,7 @@ def smallest_program(
     """
     chosen = search_images(run, settings.folder, settings.seed)
     with progress(f"searching, {run.variant}", 1, "packages") as advance:
-        images, fit_pixels = labelled(chosen.searched, run, reference), pixels_of(chosen.fitted, run)
+        images, fit_pixels = labelled(chosen.searched, run, reference, mirrored=True), pixels_of(chosen.fitted, run)
         advance(0, "made ready")
     evaluator = Evaluator(program, float32, target, images, fit_pixels)
     space = search_space(program.constants, target)
