@@ -13,7 +13,7 @@ def estimates_json(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
     return [
         {
             "chip": one.chip,
-            "estimated_ms": one.estimated_ms,
+            "estimated_ms": one.estimated_ms if one.segments else None,
             "is_complete": one.is_complete,
             "segments_elsewhere": one.elsewhere,
             "bound": one.bound.value,

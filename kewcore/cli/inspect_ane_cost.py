@@ -28,7 +28,7 @@ def print_totals(estimates: "Sequence[Estimate]") -> None:
     rows = [
         (
             one.chip,
-            f"{_ms(one.estimated_ms)}{'' if one.is_complete else ' + ?'}",
+            _total(one),
             *(_ms(one.by_bound[bound]) for bound in Bound),
         )
         for one in estimates
@@ -85,6 +85,12 @@ def _print_accuracy(estimates: "Sequence[Estimate]") -> None:
         by_text.setdefault(one.accuracy.text, []).append(one.chip)
     for text, chips in by_text.items():
         note(f"{', '.join(chips)}: {text}." if len(by_text) > 1 else f"{text[0].upper()}{text[1:]}.")
+
+
+def _total(estimate: "Estimate") -> str:
+    if not estimate.segments:
+        return "" if estimate.is_complete else "?"
+    return f"{_ms(estimate.estimated_ms)}{'' if estimate.is_complete else ' + ?'}"
 
 
 def _ms(milliseconds: float) -> str:

@@ -112,3 +112,15 @@ def _keys(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _keys(inner)
+
+
+def test_nothing_on_the_engine_has_no_estimate(tmp_path: Path) -> None:
+    op = Op("mod", {"x": "x", "y": Const(np.float16(2))}, {"y": ("fp16", (32,))})
+    package = build(tmp_path / "off.mlpackage", [op], {"x": ("fp16", (32,))}, ["y"])
+    done = inspect(package, "--ane", "--cost", "--chip", "A14", "--images", "0")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["A14", "?", "0.00", "0.00", "0.00", "0.00"] in rows
+    asjson = inspect(package, "--ane", "--chip", "A14", "--images", "0", "--json", "-q")
+    (found,) = json.loads(asjson.stdout)["estimates"]
+    assert (found["estimated_ms"], found["is_complete"], found["segments"]) == (None, False, [])

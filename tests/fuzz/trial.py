@@ -24,6 +24,8 @@ from mutations import MANIFEST, MODEL, WEIGHTS, Input, mutated
 from seeds import seed_packages
 
 from kewcore.ane.chips import CHIPS
+from kewcore.ane.cost import estimate
+from kewcore.ane.cost_json import estimates_json
 from kewcore.ane.residency import residency
 from kewcore.ane.residency_json import residency_json
 from kewcore.errors import KewError, PackageError, UnsupportedError, UsageError
@@ -121,7 +123,8 @@ def _use(package: Path, executor: Any, stages: list[str]) -> None:
     stages.append("inspection")
     op_counts(model), weight_reports(model.function)
     _ = model.class_labels, model.ops, [str(feature) for feature in (*model.inputs, *model.outputs)]
-    residency_json(residency(model, (CHIPS[0], CHIPS[-1])))
+    report = residency(model, (CHIPS[0], CHIPS[-1]))
+    residency_json(report), estimates_json([estimate(report, one) for one in report.chips])
     stages.append("prediction")
     inputs = _inputs(model)
     model.predict(inputs, model.make_state() if model.interface.states else None)
