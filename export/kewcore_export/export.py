@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore import __version__
+from kewcore.ane.chips import parse_chip
 from kewcore.artefacts import Artefact, check_writable, describe, sha256_file, storage_errors
 from kewcore.console import progress
 from kewcore.errors import ExportError, PackageError
@@ -281,6 +282,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             program,
             conversion.float32,
             job.target,
+            parse_chip(engine.min_chip),
             job.search,
             lambda pixels: reference_probabilities(graph, list(pixels)),
             out / f".{job.package.stem}.search.jsonl",

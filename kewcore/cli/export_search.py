@@ -12,12 +12,13 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
         size_bytes: Of the package.
         record: `search` of its sidecar.
     """
-    from kewcore.cli.output import human_size, print_table
+    from kewcore.cli.output import print_table
 
-    rows = [_row("", one["size_bytes"], one["figures"], one["misses"]) for one in record["tried"]]
+    rows = [_row("", one["ran"], one["misses"]) for one in record["tried"]]
     chosen = next(i for i, one in enumerate(record["tried"]) if one["forms"] == record["forms"])
     rows[chosen][0] = "chosen"
-    columns = ["", "size", "accuracy", "drop, pp [95 %]", "agreement [95 %]", "estimated drop, pp", "misses"]
+    latency = f"estimated ms, {record['chip']}"
+    columns = ["", "size", latency, "accuracy", "drop, pp [95 %]", "agreement [95 %]", "estimated drop, pp", "misses"]
     print_table(
         f"{title}: mixes that were run on {record['images']:,} validation images, each in four views; "
         f"wanted: {record['budget']}",
@@ -27,12 +28,13 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
     )
     forms = [[name, form] for name, form in record["forms"].items()]
     print_table(f"{title}: the form of each weight", ["weight of", "form"], forms, left=2)
-    unseen = _row(human_size(size_bytes), size_bytes, record["unseen"], record["misses"] or ["nothing"])
+    checked = {"size_bytes": size_bytes, "estimated_ms": None, "figures": record["unseen"]}
+    unseen = _row("", checked, record["misses"] or ["nothing"])
     print_table(
         f"{title}: checked on {record['unseen']['images']:,} images that the search has not seen "
         f"({record['unseen_part']})",
-        ["size", *columns[2:]],
-        [[unseen[0], *unseen[2:]]],
+        ["size", *columns[3:]],
+        [[unseen[1], *unseen[3:]]],
         left=0,
     )
 
@@ -46,13 +48,15 @@ def missed_budgets(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _row(first: str, size_bytes: int, figures: Mapping[str, Any], misses: list[str]) -> list[str]:
+def _row(first: str, ran: Mapping[str, Any], misses: list[str]) -> list[str]:
     from kewcore.cli.output import human_size
 
+    figures, latency_ms = ran["figures"], ran["estimated_ms"]
     drop, agreement = figures["drop_interval_pp"], figures["agreement_interval"]
     return [
         first,
-        human_size(size_bytes),
+        human_size(ran["size_bytes"]),
+        "?" if latency_ms is None else f"{latency_ms:.2f}",
         f"{figures['accuracy']:.1%}",
         f"{figures['drop_pp']:+.2f} [{drop['low']:+.2f}, {drop['high']:+.2f}]",
         f"{figures['agreement']:.1%} [{100 * agreement['low']:.1f}, {100 * agreement['high']:.1f}]",

@@ -40,7 +40,8 @@ def form_families(constant: StoredConstant, all_weights: int, target: Target) ->
     if part >= _SMALL_PART:
         names = [_LINEAR, _PALETTES, _GROUPED, _VECTORS, _SPARSE, _JOINT]
     if part >= _FACTORISED_PART:
-        names += [tuple(f"{rank}-{form}" for rank in _useful_ranks(constant)) for form in _FACTOR_FORMS]
+        # First, since most is to be gained there, and a search may run out of time.
+        names = [*(tuple(f"{rank}-{form}" for rank in _useful_ranks(constant)) for form in _FACTOR_FORMS), *names]
     families = (_served(row, constant, target) for row in names)
     return tuple(family for family in families if family)
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore.ane.chips import Chip
+from kewcore.ane.cost import estimated_ms
 from kewcore.parity.snr import mean_kl_nats
 from kewcore.runtime import PackageClassifier, load
 from kewcore_export.activations.execution import Watched, over_images
@@ -45,6 +47,21 @@ class LabelledImages:
     views: int = 1
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A candidate that was run.
+
+    Attributes:
+        figures: Its answers beside the reference's.
+        size_bytes: Of its package.
+        estimated_ms: Estimated latency on the Neural Engine; None where parts of it would run elsewhere.
+    """
+
+    figures: Figures
+    size_bytes: int
+    estimated_ms: float | None
+
+
 class Evaluator:
     """Makes and runs candidates of one converted program.
 
@@ -52,6 +69,7 @@ class Evaluator:
         program: The 16-bit program, with the interface and metadata that packages are to have.
         float32: Values of its constants before rounding.
         target: Deployment target of all candidates.
+        chip: Whose Neural Engine latencies are estimated for.
         images: What candidates are judged on.
         fit_pixels: Images that the last layer is fitted to, uint8 `[N, H, W]`; none of them is among `images`.
 
@@ -64,11 +82,12 @@ class Evaluator:
         program: ConvertedProgram,
         float32: Mapping[str, NDArray[np.float32]],
         target: Target,
+        chip: Chip,
         images: LabelledImages,
         fit_pixels: Pixels,
     ) -> None:
         self._program, self._float32, self._target = program, float32, target
-        self._images, self._fit_pixels = images, fit_pixels
+        self._chip, self._images, self._fit_pixels = chip, images, fit_pixels
         self._head = head = find_head(program.model, program.constants, images.reference.shape[1])
         self._moments: dict[str, NDArray[np.float64]] = {}
         self._known: dict[tuple[str, WeightForm], ConstantPlan] = {}
@@ -112,15 +131,12 @@ class Evaluator:
         features = self._run(candidate, self._head.features, self._fit_pixels)
         return with_head(candidate, self._head, *fitted_head(self._weight, self._bias, features, self._logits))
 
-    def figures(self, candidate: CompressedProgram, images: LabelledImages | None = None) -> tuple[Figures, int]:
+    def run(self, candidate: CompressedProgram, images: LabelledImages | None = None) -> Ran:
         """Runs a candidate as the package that it would be.
 
         Args:
             candidate: The candidate.
             images: What to judge it on; None takes the images of the search.
-
-        Returns:
-            Its figures, and the size of its package in bytes.
         """
         images = images or self._images
         with TemporaryDirectory(prefix="kewcore-search-") as folder:
@@ -128,7 +144,9 @@ class Evaluator:
             write_program(candidate, package)
             answers = PackageClassifier(package).probabilities(images.pixels)
             size_bytes = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
-        return measured_figures(images.reference, answers, images.labels, images.views), size_bytes
+            estimate = estimated_ms(load(package, "reference"), self._chip)
+        figures = measured_figures(images.reference, answers, images.labels, images.views)
+        return Ran(figures, size_bytes, estimate.estimated_ms if estimate.is_complete else None)
 
     def _compressed(self, forms: Mapping[str, WeightForm]) -> CompressedProgram:
         chosen = {one.name: FormChoice(forms.get(one.name, FLOAT16)) for one in self._program.constants}

@@ -31,12 +31,12 @@ def draw_front(record: SearchRecord, size_bytes: int, path: Path) -> None:
             shown = [one for one in record.tried if bool(one.misses) == misses]
             if not shown:
                 continue
-            agreement = [100 * one.figures.agreement for one in shown]
+            agreement = [100 * one.ran.figures.agreement for one in shown]
             spread = [
-                [100 * (one.figures.agreement - one.figures.agreement_interval.low) for one in shown],
-                [100 * (one.figures.agreement_interval.high - one.figures.agreement) for one in shown],
+                [100 * (one.ran.figures.agreement - one.ran.figures.agreement_interval.low) for one in shown],
+                [100 * (one.ran.figures.agreement_interval.high - one.ran.figures.agreement) for one in shown],
             ]
-            sizes = [one.size_bytes / 1e6 for one in shown]
+            sizes = [one.ran.size_bytes / 1e6 for one in shown]
             axes.errorbar(sizes, agreement, yerr=spread, fmt="o", color=colour, elinewidth=0.8, capsize=2, label=label)
         unseen = record.unseen
         axes.errorbar(

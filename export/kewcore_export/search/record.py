@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kewcore_export.search.evaluator import Ran
 from kewcore_export.search.figures import Figures
 
 
@@ -12,14 +13,12 @@ class TriedRecord:
 
     Attributes:
         forms: Of each weight, by the operation that takes it.
-        size_bytes: Of its package.
-        figures: On the images of the search.
+        ran: Size, estimated latency, and figures on the images of the search.
         misses: Which bounds it does not keep, in words.
     """
 
     forms: Mapping[str, str]
-    size_bytes: int
-    figures: Figures
+    ran: Ran
     misses: tuple[str, ...]
 
 
@@ -29,6 +28,7 @@ class SearchRecord:
 
     Attributes:
         budget: What it was to keep, in words.
+        chip: Whose Neural Engine latencies are estimated for.
         images: How many images it was searched on, of the validation part.
         fitted_images: How many training images the last layer was fitted to.
         trials: How many packages were run; those that an earlier search had run are not counted.
@@ -42,6 +42,7 @@ class SearchRecord:
     """
 
     budget: str
+    chip: str
     images: int
     fitted_images: int
     trials: int

@@ -11,7 +11,7 @@ from kewcore_export.forms import FLOAT16, WeightForm
 from kewcore_export.program import StoredConstant
 from kewcore_export.search.budget import Budget
 from kewcore_export.search.candidates import Family, form_families
-from kewcore_export.search.evaluator import Evaluator
+from kewcore_export.search.evaluator import Evaluator, Ran
 from kewcore_export.search.figures import Figures
 from kewcore_export.search.frontier import Mix, Option, pareto_front
 from kewcore_export.search.journal import Journal
@@ -31,14 +31,12 @@ class Measured:
 
     Attributes:
         mix: The mix.
-        size_bytes: Of its package.
-        figures: On the images of the search.
+        ran: What came of it, on the images of the search.
         misses: Which bounds it does not keep, in words.
     """
 
     mix: Mix
-    size_bytes: int
-    figures: Figures
+    ran: Ran
     misses: tuple[str, ...]
 
 
@@ -109,16 +107,16 @@ def search(
     measured = run.smallest(pareto_front(options))
     kept = [one for one in measured if not one.misses]
     chosen = _chosen(kept, budget)
-    ordered = tuple(sorted(measured, key=lambda one: -one.size_bytes))
+    ordered = tuple(sorted(measured, key=lambda one: -one.ran.size_bytes))
     return Outcome(chosen, ordered, run.trials, run.stopped)
 
 
 def _chosen(kept: Sequence[Measured], budget: Budget) -> Measured | None:
     if budget.max_size_bytes is not None:
-        kept = [one for one in kept if one.size_bytes <= budget.max_size_bytes]
+        kept = [one for one in kept if one.ran.size_bytes <= budget.max_size_bytes]
         if budget.max_drop_pp is None and budget.min_agreement is None:
-            return min(kept, key=lambda one: one.figures.mean_kl_nats, default=None)
-    return min(kept, key=lambda one: one.size_bytes, default=None)
+            return min(kept, key=lambda one: one.ran.figures.mean_kl_nats, default=None)
+    return min(kept, key=lambda one: one.ran.size_bytes, default=None)
 
 
 class _Run:
@@ -187,15 +185,14 @@ class _Run:
             return measured[mix.key]
 
         def measure() -> Any:
-            figures, size_bytes = self._evaluator.figures(self._evaluator.candidate(mix.forms))
-            return {"size_bytes": size_bytes, "figures": asdict(figures)}
+            return asdict(self._evaluator.run(self._evaluator.candidate(mix.forms)))
 
         result = self._measured(f"mix {mix.key}", measure, required=not measured)
         if result is None:
             return None
-        figures = figures_from(result["figures"])
-        measured[mix.key] = Measured(mix, result["size_bytes"], figures, self._budget.misses(figures))
-        self._advance(1, f"{result['size_bytes'] / 1e6:.2f} MB, agreement {figures.agreement:.1%}")
+        ran = Ran(**{**result, "figures": figures_from(result["figures"])})
+        measured[mix.key] = Measured(mix, ran, self._budget.misses(ran.figures))
+        self._advance(1, f"{ran.size_bytes / 1e6:.2f} MB, agreement {ran.figures.agreement:.1%}")
         return measured[mix.key]
 
     def _measured(self, key: str, measure: Callable[[], Any], *, required: bool = False) -> Any | None:

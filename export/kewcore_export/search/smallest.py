@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore import __version__
+from kewcore.ane.chips import Chip
 from kewcore.console import progress
 from kewcore.errors import ExportError
 from kewcore.training.run import Run
@@ -33,6 +34,7 @@ def smallest_program(
     program: ConvertedProgram,
     float32: Mapping[str, NDArray[np.float32]],
     target: Target,
+    chip: Chip,
     settings: SearchSettings,
     reference: Reference,
     journal: Path,
@@ -44,6 +46,7 @@ def smallest_program(
         program: The 16-bit program, with the interface and metadata that the package is to have.
         float32: Values of its constants before rounding.
         target: Deployment target.
+        chip: Whose Neural Engine latencies are estimated for.
         settings: Budget, time limit and images.
         reference: TensorFlow's probabilities of uint8 `[N, H, W]`.
         journal: File for results, from which a search that was cut off goes on; removed when it is done.
@@ -60,27 +63,27 @@ def smallest_program(
     with progress(f"searching, {run.variant}", 1, "packages") as advance:
         images, fit_pixels = labelled(chosen.searched, run, reference, mirrored=True), pixels_of(chosen.fitted, run)
         advance(0, "made ready")
-    evaluator = Evaluator(program, float32, target, images, fit_pixels)
+    evaluator = Evaluator(program, float32, target, chip, images, fit_pixels)
     space = search_space(program.constants, target)
-    kept = Journal(journal, _inputs(run, program, float32, chosen, target))
+    kept = Journal(journal, _inputs(run, program, float32, chosen, target, chip))
     with progress(f"searching, {run.variant}", space.trials + _MIXED_TRIALS, "packages") as advance:
         outcome = search(space, evaluator, settings.budget, kept, settings.time_limit_s, advance)
     best = _required(outcome, settings.budget)
     candidate = evaluator.candidate(best.mix.forms)
-    unseen, _ = evaluator.figures(candidate, labelled(chosen.unseen, run, reference))
+    unseen = evaluator.run(candidate, labelled(chosen.unseen, run, reference)).figures
     kept.remove()
     operations = {one.name: one.consumer for one in space.weights}
-    return candidate, _record(outcome, best, chosen, unseen, settings.budget, operations)
+    return candidate, _record(outcome, best, chosen, unseen, settings.budget, chip, operations)
 
 
 def _required(outcome: Outcome, budget: Budget) -> Measured:
     if outcome.chosen is not None:
         return outcome.chosen
-    nearest = min(outcome.measured, key=lambda one: (len(one.misses), one.size_bytes), default=None)
+    nearest = min(outcome.measured, key=lambda one: (len(one.misses), one.ran.size_bytes), default=None)
     found = (
         ""
         if nearest is None
-        else f"; the nearest, of {nearest.size_bytes} bytes: {', '.join(nearest.misses) or 'too large'}"
+        else f"; the nearest, of {nearest.ran.size_bytes} bytes: {', '.join(nearest.misses) or 'too large'}"
     )
     raise ExportError(
         f"no package with a {budget} was found among {len(outcome.measured)} that were run{found}",
@@ -94,23 +97,22 @@ def _record(
     images: SearchImages,
     unseen: Figures,
     budget: Budget,
+    chip: Chip,
     operations: Mapping[str, str],
 ) -> SearchRecord:
     return SearchRecord(
         budget=str(budget),
+        chip=chip.name,
         images=len(images.searched),
         fitted_images=len(images.fitted),
         trials=outcome.trials,
         stopped=outcome.stopped,
         forms=_by_operation(best, operations),
-        found=best.figures,
+        found=best.ran.figures,
         unseen_part=images.unseen_part,
         unseen=unseen,
         misses=budget.missed_by_drop(unseen),
-        tried=tuple(
-            TriedRecord(_by_operation(one, operations), one.size_bytes, one.figures, one.misses)
-            for one in outcome.measured
-        ),
+        tried=tuple(TriedRecord(_by_operation(one, operations), one.ran, one.misses) for one in outcome.measured),
     )
 
 
@@ -124,11 +126,13 @@ def _inputs(
     float32: Mapping[str, NDArray[np.float32]],
     images: SearchImages,
     target: Target,
+    chip: Chip,
 ) -> dict[str, Any]:
     """Everything that the result of a trial depends on; the budget is no part of it."""
     return {
         "version": __version__,
         "target": target.name,
+        "chip": chip.name,
         "resize": asdict(run.data),
         "constants": [[one.name, one.consumer, list(one.shape)] for one in program.constants],
         "values": [float(np.sum(float32[one.name], dtype=np.float64)) for one in program.constants],
