@@ -101,16 +101,14 @@ def compress(constant: StoredConstant, weight: NDArray[np.float32], choice: Form
     as_float = ConstantPlan(constant, None, form if form.kind == "float" else FLOAT16, "tensor", choice.reason)
     if form == FLOAT32 or constant.channel_axis is None:
         return as_float
-    rounded = replace(as_float, compressed=round_to_fp16(weight, constant.channel_axis))
-    if form == FLOAT16:
-        return rounded
-    unfit = _unfit(form, weight.shape, constant.channel_axis)
-    if unfit:
-        return replace(rounded, reason=unfit)
-    plan = _compress(constant, weight, choice, target)
-    if plan.size_bytes >= rounded.size_bytes:
-        return replace(rounded, reason=f"{plan.size_bytes} bytes compressed, {rounded.size_bytes} as fp16")
-    return plan
+    unfit = "" if form == FLOAT16 else _unfit(form, weight.shape, constant.channel_axis)
+    if form != FLOAT16 and not unfit:
+        plan = _compress(constant, weight, choice, target)
+        if plan.size_bytes < as_float.size_bytes:
+            return plan
+        unfit = f"{plan.size_bytes} bytes compressed, {as_float.size_bytes} as fp16"
+    rounded = round_to_fp16(weight, constant.channel_axis)
+    return replace(as_float, compressed=rounded, reason=unfit or choice.reason)
 
 
 def _protected(weights: list[StoredConstant]) -> frozenset[str]:
