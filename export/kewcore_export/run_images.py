@@ -57,12 +57,13 @@ def stratified(labels: Sequence[int], classes: int, count: int, seed: int) -> li
     """
     members = [np.flatnonzero(np.asarray(labels) == index) for index in range(classes)]
     sizes = np.array([len(one) for one in members])
-    shares = sizes * count / sizes.sum()
+    shares = sizes * count / max(sizes.sum(), 1)
     counts = np.minimum(sizes, np.maximum(1, np.floor(shares).astype(int)))
     while counts.sum() < count:
         counts[np.argmax(np.where(counts < sizes, shares - counts, -np.inf))] += 1
     while counts.sum() > count:
-        counts[np.argmax(np.where(counts > 1, counts - shares, -np.inf))] -= 1
+        spared = 1 if counts.max() > 1 else 0  # with fewer images than classes, some classes go without
+        counts[np.argmax(np.where(counts > spared, counts - shares, -np.inf))] -= 1
     drawn = [
         np.random.default_rng([seed, index]).permutation(one)[: counts[index]] for index, one in enumerate(members)
     ]
