@@ -28,28 +28,33 @@ def rounds(loop: Operation, makers: Makers) -> int | None:
     limits = _limits(condition.outputs[0], condition, makers.new_child(_made(condition)))
     inner = makers.new_child(_made(body))
     found = []
-    for place, limit in limits.items():
+    for place, limit in limits or ():
         start = _number(loop.inputs["loop_vars"][place], makers)
         step = _step(place, body, inner)
-        if start is not None and step is not None and step > 0:
-            found.append(max((limit - start) / step, 0))
+        if start is None or step is None or step <= 0:
+            return None  # this test may end the loop before the others do
+        found.append(max((limit - start) / step, 0))
     least = min(found, default=None)
     return ceil(least) if least is not None and least <= MOST_ROUNDS else None
 
 
-def _limits(name: str, condition: Block, makers: Makers) -> dict[int, float]:
-    """Finds what counters are compared with, by the counter's place among the loop's variables."""
-    test = makers.get(name)
+def _limits(name: Binding, condition: Block, makers: Makers) -> tuple[tuple[int, float], ...] | None:
+    """Finds what counters are compared with: the counter's place among the loop's variables, and the constant.
+
+    None where the condition tests something else as well: it may then end the loop sooner.
+    """
+    test = makers.get(name) if isinstance(name, str) else None
     if test is None:
-        return {}
+        return None
     if test.type == "logical_and":
-        sides = [binding for key in ("x", "y") for binding in test.inputs.get(key, ()) if isinstance(binding, str)]
-        return {place: limit for side in sides for place, limit in _limits(side, condition, makers).items()}
+        sides = [_limits(binding, condition, makers) for key in ("x", "y") for binding in test.inputs[key]]
+        known = [side for side in sides if side is not None]
+        return tuple(one for side in known for one in side) if len(known) == len(sides) else None
     variables = [named.name for named in condition.inputs]
     if test.type != "less" or test.inputs["x"][0] not in variables:
-        return {}
+        return None
     limit = _number(test.inputs["y"][0], makers)
-    return {} if limit is None else {variables.index(str(test.inputs["x"][0])): limit}
+    return None if limit is None else ((variables.index(str(test.inputs["x"][0])), limit),)
 
 
 def _step(place: int, body: Block, makers: Makers) -> float | None:

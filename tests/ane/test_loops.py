@@ -22,10 +22,11 @@ def number(value: int) -> Const:
     return Const(np.int32(value))
 
 
-def looped(
-    path: Path, *, start: Any = 0, limit: Any = 30, step: Any = 1, test: str = "less", both: bool = False
-) -> Any:
-    """A loop around a product of 4 x 4; `start`, `limit` and `step` are numbers, or names of inputs."""
+def looped(path: Path, *, start: Any = 0, limit: Any = 30, step: Any = 1, test: str = "less", both: str = "") -> Any:
+    """A loop around a product of 4 x 4; `start`, `limit` and `step` are numbers, or names of inputs.
+
+    `both`, where given, is the order in which a second limit of 7 is tested with the first: `near far` or `far near`.
+    """
     at = {
         key: number(v) if isinstance(v, int) else v for key, v in (("start", start), ("limit", limit), ("step", step))
     }
@@ -34,7 +35,7 @@ def looped(
         ends = [
             Op("less", {"x": "i", "y": at["limit"]}, {"near": ("bool", ())}),
             Op("less", {"x": "i", "y": number(7)}, {"far": ("bool", ())}),
-            Op("logical_and", {"x": "near", "y": "far"}, {"go": ("bool", ())}),
+            Op("logical_and", dict(zip("xy", both.split(), strict=True)), {"go": ("bool", ())}),
         ]
     condition = Body({"i": NUMBER, "r": ROW}, ends, ["go"])
     body = Body(
@@ -60,7 +61,8 @@ def product(path: Path, **settings: Any) -> Call:
         ({}, 30),
         ({"start": 4, "limit": 10, "step": 4}, 2),  # 4, 8
         ({"start": 30}, 0),
-        ({"both": True}, 7),
+        ({"both": "near far"}, 7),
+        ({"both": "far near"}, 7),
     ],
 )
 def test_a_counter_tells_the_rounds(tmp_path: Path, settings: dict[str, Any], rounds: int) -> None:
@@ -75,6 +77,7 @@ NOT_TOLD: list[dict[str, Any]] = [
     {"step": -1},
     {"test": "less_equal"},
     {"limit": 2**31 - 1},
+    {"limit": "given", "both": "near far"},  # at most 7, but the other test may end it sooner
 ]
 
 
