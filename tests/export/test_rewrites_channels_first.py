@@ -21,6 +21,7 @@ MOVING: dict[str, Callable[[Any, Any], Any]] = {
     "constant a channel": lambda b, x: b.add(x=last(b, x), y=weights(3)),
     "constant a place": lambda b, x: b.sub(x=weights(1, 4, 5, 1), y=last(b, x)),
     "constant an element": lambda b, x: b.mul(x=last(b, x), y=weights(4, 5, 3)),
+    "constants that are added up": lambda b, x: b.mul(x=last(b, x), y=b.add(x=weights(1, 4, 5, 3), y=weights(3))),
     "two transposed": lambda b, x: b.maximum(x=last(b, x), y=b.mul(x=last(b, b.relu(x=x)), y=0.5)),
     "concat by channels": lambda b, x: b.concat(values=[last(b, x), b.relu(x=last(b, x))], axis=-1),
     "concat by rows": lambda b, x: b.concat(values=[last(b, x), b.relu(x=last(b, x))], axis=1),

@@ -81,16 +81,18 @@ def _moved(operation: Any, name: str) -> Any | None:
 
 
 def _with_both(operation: Any, name: str) -> Any | None:
-    sources = {}
+    sources, moves = {}, False
     for parameter in ("x", "y"):
         value = getattr(operation, parameter)
         source = channels_last_source(value)
         if source is not None:
-            sources[parameter] = source
+            sources[parameter], moves = source, True
         elif value.val is not None:
             fixed = np.asarray(value.val)
             full = fixed.reshape((1,) * (4 - fixed.ndim) + fixed.shape)
             sources[parameter] = fixed if fixed.ndim == 0 else full.transpose(_TO_CHANNELS_FIRST)
         else:
             return None
+    if not moves:
+        return None
     return again(operation, sources.pop("x"), before=operation, name=name, **sources)
