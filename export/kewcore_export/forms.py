@@ -15,9 +15,9 @@ _LINEAR: dict[str, tuple[int, Granularity]] = {
     "int8-tensor": (8, "tensor"),
     "int4": (4, "block"),
 }
-_RANK = re.compile(r"rank-([1-9]\d*)(?:x([1-9]\d*))?-(.+)")
-_PALETTE = re.compile(r"palette-(\d+)(?:-(group|vector)-(\d+))?")
-_PRUNED = re.compile(r"prune-(\d+)(?:-palette-(\d+))?")
+_RANK = re.compile(r"rank-([1-9][0-9]{0,5})(?:x([1-9][0-9]{0,5}))?-(?!rank-)(.+)")
+_PALETTE = re.compile(r"palette-([1-9])(?:-(group|vector)-([1-9][0-9]{0,5}))?")
+_PRUNED = re.compile(r"prune-([1-9][0-9]?)(?:-palette-([1-9]))?")
 _VECTORS = (2, 4)
 
 
@@ -91,7 +91,7 @@ def parse_form(name: str) -> WeightForm | None:
     if match := _RANK.fullmatch(name):
         form = parse_form(match[3])
         rank, input_rank = int(match[1]), int(match[2] or 0)
-        return None if form is None or form.rank else replace(form, rank=rank, input_rank=input_rank)
+        return None if form is None else replace(form, rank=rank, input_rank=input_rank)
     if name == "fp16":
         return FLOAT16
     if name in _LINEAR:

@@ -84,7 +84,8 @@ def parse_mode(name: str) -> Mode:
             f"there is no compression mode '{name}'",
             hint=f"modes: {', '.join(_NAMED)}, {W8A8}, {AUTO}; "
             "also prune-N and prune-N-palette-M, with N from 1 to 99, "
-            "palette-M-group-G for G channels a palette, palette-M-vector-2 and -4, and rank-R before any of them",
+            "palette-M-group-G for G channels a palette, palette-M-vector-2 and -4, and rank-R or rank-RxC before any "
+            "of them; docs/export.md has them all",
         )
     return Mode(name, 16, form)
 

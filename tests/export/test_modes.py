@@ -57,7 +57,13 @@ def test_commas_and_repeats() -> None:
         "palette-4-vector-3",
         "palette-4-group-0",
         "rank-8",
+        "palette-08",
+        "prune-050",
+        "palette-٤",
+        "palette-" + "9" * 5000,
+        "rank-2-" * 2000 + "int8",
     ],
+    ids=lambda name: name[:20],
 )
 def test_an_unknown_mode_is_answered_with_the_list(name: str) -> None:
     with pytest.raises(UsageError, match=f"there is no compression mode '{name}'") as caught:
