@@ -5,15 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kewcore_export.activations.calibration import calibrated_ranges
 from kewcore_export.activations.histogram import Distribution, Histogram, united
+from kewcore_export.activations.placement import Placement
 from kewcore_export.activations.ranges import (
     METHODS,
     ActivationRange,
+    Method,
     chosen_range,
     clipped_part,
     exact_range,
     signal_to_noise_db,
 )
+from kewcore_export.activations.record import recorded_db
 
 pytestmark = pytest.mark.unit
 
@@ -107,6 +111,28 @@ def test_an_image_around_zero_has_no_level_for_zero() -> None:
 def test_ranges_of_nothing() -> None:
     assert chosen_range(counted(np.zeros(5)), "mse", symmetric=False) is None
     assert chosen_range(counted(np.full(5, 1e-5)), "min-max", symmetric=False) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "method", "reason"),
+    [
+        (np.zeros(5), "mse", "zero on all calibration images"),
+        (np.full(5, 1e-5), "mse", "at most 1e-05: fp16 has no scale"),
+        (
+            np.append(np.zeros(10**5), 5.0),
+            "percentile",
+            "next to zero but for a few values, up to 5: 'percentile' finds no range",
+        ),
+    ],
+)
+def test_it_is_said_why_there_is_no_range(values: np.ndarray, method: Method, reason: str) -> None:
+    placed = Placement(operations=(), groups=(("a", "b"),), measured=frozenset({"a"}), exact={})
+    found = calibrated_ranges(placed, {"a": counted(values)}, method, symmetric=False)
+    assert found.unusable == {"a": reason, "b": reason}
+
+
+def test_noise_alone_is_not_recorded_as_exact() -> None:
+    assert [recorded_db(ratio) for ratio in (np.inf, 31.234, -3.0, -np.inf)] == [None, 31.23, -3.0, -100.0]
 
 
 @pytest.mark.parametrize("value", [3.5, -0.25])

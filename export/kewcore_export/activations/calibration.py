@@ -9,7 +9,7 @@ from kewcore.runtime.program import Function
 from kewcore_export.activations.execution import Image, Watched, over_images
 from kewcore_export.activations.histogram import Distribution, Histogram, united
 from kewcore_export.activations.placement import Placement
-from kewcore_export.activations.ranges import ActivationRange, Method, chosen_range
+from kewcore_export.activations.ranges import LEVELS, SMALLEST_SCALE, ActivationRange, Method, chosen_range
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,14 @@ def calibrated_ranges(
         if found is not None:
             ranges.update(dict.fromkeys(group, found))
             continue
-        largest = max(max(-one.low, one.high) for one in deciding)
-        reason = "zero on all calibration images" if largest == 0 else f"at most {largest:.1g}: fp16 has no scale"
-        unusable.update(dict.fromkeys(group, reason))
+        unusable.update(dict.fromkeys(group, _why_unusable(deciding, method)))
     return CalibratedRanges(ranges, unusable)
+
+
+def _why_unusable(parts: tuple[Distribution, ...], method: Method) -> str:
+    largest = max(max(-one.low, one.high) for one in parts)
+    if largest == 0:
+        return "zero on all calibration images"
+    if largest < SMALLEST_SCALE * LEVELS:
+        return f"at most {largest:.1g}: fp16 has no scale"
+    return f"next to zero but for a few values, up to {largest:.3g}: '{method}' finds no range"

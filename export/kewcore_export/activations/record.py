@@ -89,6 +89,10 @@ class ActivationRecord:
     tensors: tuple[TensorRecord, ...]
 
 
+NOISE_ALONE_DB = -100.0
+"""Stands for all that is less, and for noise where there should be nothing at all, whose ratio is -inf."""
+
+
 def recorded_db(ratio_db: float) -> float | None:
-    """Rounds a ratio for a record; None where it is infinite, which JSON cannot say."""
-    return round(ratio_db, 2) if math.isfinite(ratio_db) else None
+    """Rounds a ratio for a record, in which JSON has no infinities: None where nothing was lost."""
+    return None if ratio_db == math.inf else round(max(ratio_db, NOISE_ALONE_DB), 2)
