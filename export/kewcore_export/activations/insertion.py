@@ -6,11 +6,10 @@ Source: `converters/mil/mil/ops/defs/iOS17/quantization_ops.py` in apple/coremlt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kewcore_export.activations.pairs import Pair
 from kewcore_export.program import main_block
-from kewcore_export.tensor_values import new_output, set_small_tensor
+from kewcore_export.tensor_values import new_constant, new_output, set_small_tensor, shape_of
 
 
 def insert_pairs(model: Any, pairs: tuple[Pair, ...]) -> Any:
@@ -49,23 +48,15 @@ def insert_pairs(model: Any, pairs: tuple[Pair, ...]) -> Any:
 
 
 def _add_pair(block: Any, pair: Pair, type_: Any) -> None:
-    shape = tuple(int(dimension.constant.size) for dimension in type_.tensorType.dimensions)
+    shape = shape_of(type_)
     scale, zero_point, dtype = (f"{pair.value}_{part}" for part in ("scale", "zero_point", "dtype"))
-    _add_constant(block, scale, "FLOAT16", np.array(pair.range.scale, np.float16))
-    _add_constant(block, zero_point, pair.range.dtype.upper(), np.array(pair.range.zero_point, pair.range.dtype))
-    _add_constant(block, dtype, "STRING", pair.range.dtype)
+    new_constant(block, scale, np.array(pair.range.scale, np.float16))
+    new_constant(block, zero_point, np.array(pair.range.zero_point, pair.range.dtype))
+    new_constant(block, dtype, pair.range.dtype)
     steps = {"scale": scale, "zero_point": zero_point}
     quantize = {"input": pair.value, "output_dtype": dtype, **steps}
     _add_operation(block, "quantize", quantize, pair.quantized, pair.range.dtype.upper(), shape)
     _add_operation(block, "dequantize", {"input": pair.quantized, **steps}, pair.dequantized, "FLOAT16", shape)
-
-
-def _add_constant(block: Any, name: str, spec_name: str, value: NDArray[Any] | str) -> None:
-    operation = block.operations.add()
-    operation.type = "const"
-    set_small_tensor(operation.attributes["name"], name)
-    set_small_tensor(operation.attributes["val"], value)
-    new_output(operation, name, spec_name, ())
 
 
 def _add_operation(
