@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kewcore.cli.inspect_ane import AneOptions, check_unused, inspect_ane
+from kewcore.cli.inspect_ane import DEFAULT_IMAGES, AneOptions, check_fit, inspect_ane
 from kewcore.cli.options import Json, Quiet, Verbose
 from kewcore.cli.output import human_size, print_json, print_table
 
@@ -39,7 +39,8 @@ def inspect(
         typer.Option(
             "--require-resident",
             metavar="SHARE",
-            help="With --ane: exit with 1 if less of the multiply-adds can run on the engine of any of the chips.",
+            help="With --ane: a gate, 0 to 1: exit with 1 where the engine of any of the chips can run less of the "
+            "multiply-adds.",
         ),
     ] = None,
     data: Annotated[
@@ -52,8 +53,15 @@ def inspect(
         ),
     ] = None,
     images: Annotated[
-        int, typer.Option("--images", min=0, help="With --ane: how many images; 0 leaves the check out.")
-    ] = 4,
+        int | None,
+        typer.Option(
+            "--images",
+            metavar="N",
+            min=0,
+            help="With --ane: how many images; 0 leaves the check out.",
+            show_default=str(DEFAULT_IMAGES),
+        ),
+    ] = None,
     plan: Annotated[
         Path | None,
         typer.Option("--import", metavar="PLAN.json", help="With --ane: a compute plan that was made on a device."),
@@ -74,14 +82,14 @@ def inspect(
     from kewcore.runtime import load
     from kewcore_bench.candidates import newest_package
 
+    options = AneOptions(tuple(chips or ()), min_chip, require_resident, data, images, plan, cost)
+    check_fit(options, ane=ane, plain={"--ops": ops, "--weights": weights})
     if package is None:
         package = newest_package()
         say(f"inspecting {package}")
-    options = AneOptions(tuple(chips or ()), min_chip, require_resident, data, images, plan, cost)
     if ane:
         inspect_ane(package, function, options, as_json=as_json)
         return
-    check_unused(options)
     model = load(package, function_name=function)
     if as_json:
         print_json("inspection", _as_json(model))

@@ -1,6 +1,6 @@
 """`kewcore inspect --ane`: what of a package the Neural Engine can run, by rules, chip by chip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kewcore.ane.residency import Residency
     from kewcore.runtime.model import Model
 
+DEFAULT_IMAGES = 4
+
 
 @dataclass(frozen=True)
 class AneOptions:
@@ -27,7 +29,7 @@ class AneOptions:
         min_chip: The oldest chip, in place of names.
         require_resident: Least share of the multiply-adds on the engine, on every chip.
         data: Folder of images to check activations on; None takes the package's golden images.
-        images: How many of them; 0 leaves the check out.
+        images: How many of them; 0 leaves the check out, None takes `DEFAULT_IMAGES`.
         plan: A compute plan that was made on a device.
         cost: Whether to print what each operation is estimated to cost.
     """
@@ -36,7 +38,7 @@ class AneOptions:
     min_chip: str | None
     require_resident: float | None
     data: Path | None
-    images: int
+    images: int | None
     plan: Path | None
     cost: bool = False
 
@@ -96,23 +98,34 @@ def inspect_ane(package: Path, function: str | None, options: AneOptions, *, as_
     _require(report, options.require_resident)
 
 
-def check_unused(options: AneOptions) -> None:
-    """Refuses options that mean nothing without `--ane`.
+def check_fit(options: AneOptions, *, ane: bool, plain: Mapping[str, bool]) -> None:
+    """Refuses options that mean nothing without `--ane`, and those that mean nothing with it.
+
+    Args:
+        options: What belongs to `--ane`.
+        ane: Whether it was given.
+        plain: Options of the plain report by name, and whether they were given.
 
     Raises:
         UsageError: One of them was given.
     """
     from kewcore.errors import UsageError
 
-    given = {
+    if ane:
+        for name, given in plain.items():
+            if given:
+                raise UsageError(f"{name} does not go with --ane", hint="leave one of them out")
+        return
+    needing = {
         "--chip": options.chips,
         "--min-chip": options.min_chip,
         "--require-resident": options.require_resident is not None,
         "--data": options.data,
+        "--images": options.images is not None,
         "--import": options.plan,
         "--cost": options.cost,
     }
-    for name, value in given.items():
+    for name, value in needing.items():
         if value:
             raise UsageError(f"{name} needs --ane", hint="add --ane, or leave it out")
 
@@ -148,7 +161,8 @@ def _activations(package: Path, function: str | None, model: "Model", options: A
 
     golden = package.with_suffix(".golden")
     folder = options.data or (golden if golden.is_dir() else None)
-    if options.images == 0:
+    count = DEFAULT_IMAGES if options.images is None else options.images
+    if count == 0:
         return None
     if folder is None:
         say("the range of activations is not checked: no golden images lie beside the package; give --data DIR")
@@ -160,7 +174,7 @@ def _activations(package: Path, function: str | None, model: "Model", options: A
             raise
         say(f"the range of activations is not checked: {unfit.message}")
         return None
-    files = image_files(folder, options.images)
+    files = image_files(folder, count)
     typed, unrounded = load(package, function_name=function), load(package, function_name=function, precision="fp32")
     with progress("running", len(files)) as advance:
         rows = activation_ranges(typed, unrounded, image_inputs(typed, files), advance)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "runtime"))
 from mlbuilder import SPACES, Const, Op, model_message, write_package
 
-from kewcore.cli.inspect_ane import AneOptions, inspect_ane
+from kewcore.cli.inspect_ane import AneOptions, check_fit, inspect_ane
 from kewcore.errors import CheckFailedError, UnsupportedError, UsageError
 
 pytestmark = pytest.mark.cli
@@ -106,6 +107,12 @@ def test_json_has_every_judgement_with_its_source(package: Path) -> None:
 def test_mistakes_are_named(package: Path, tmp_path: Path) -> None:
     alone = inspect(package, "--min-chip", "A14")
     assert (alone.returncode, alone.stderr.splitlines()[0]) == (2, "error: --min-chip needs --ane")
+    nothing = AneOptions((), None, None, None, None, None)
+    check_fit(nothing, ane=False, plain={"--ops": True})
+    with pytest.raises(UsageError, match="--images needs --ane"):
+        check_fit(replace(nothing, images=0), ane=False, plain={})
+    with pytest.raises(UsageError, match="--ops does not go with --ane"):
+        check_fit(nothing, ane=True, plain={"--ops": True})
     for given, message in (
         ({"chips": ("A14",), "min_chip": "A13"}, "--chip and --min-chip exclude each other"),
         ({"chips": ("A11",)}, "there is no chip 'A11' in the table"),
