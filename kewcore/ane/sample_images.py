@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 
 from PIL import Image
 
+from kewcore.data.image_files import images_below
 from kewcore.data.images import quiet_decoders, read_image
 from kewcore.errors import DataError, UnsupportedError
 from kewcore.recipes import ResizePolicy
@@ -39,12 +40,7 @@ def image_files(folder: Path, count: int) -> tuple[Path, ...]:
     Raises:
         DataError: There is no folder, or no image in it.
     """
-    if not folder.is_dir():
-        raise DataError(f"there is no folder '{folder}'", hint="give a folder of images with --data")
-    suffixes = set(Image.registered_extensions())
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    if not found:
-        raise DataError(f"folder '{folder}' holds no image")
+    found = images_below(folder, hint="give a folder of images with --data, or leave the check out with --images 0")
     step = max(len(found) / count, 1)
     return tuple(found[int(index * step)] for index in range(min(count, len(found))))
 

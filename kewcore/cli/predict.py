@@ -94,9 +94,8 @@ def predict(
 
 def _image_paths(given: Sequence[Path]) -> Iterator[Path]:
     """Gives the images that were named, those below named folders, and else those named on stdin."""
-    from PIL import Image
-
-    from kewcore.errors import DataError, UsageError
+    from kewcore.data.image_files import images_below
+    from kewcore.errors import UsageError
 
     if not given or list(given) == [Path("-")]:
         if sys.stdin is None or sys.stdin.isatty():
@@ -104,15 +103,11 @@ def _image_paths(given: Sequence[Path]) -> Iterator[Path]:
         given = [Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip()]
         if not given:
             raise UsageError("stdin names no image: expected one path a line")
-    suffixes = set(Image.registered_extensions())
     for path in given:
-        if not path.is_dir():
+        if path.is_dir():
+            yield from images_below(path)
+        else:
             yield path
-            continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-        if not inside:
-            raise DataError(f"folder '{path}' holds no image")
-        yield from inside
 
 
 def _newest_model() -> Path:
