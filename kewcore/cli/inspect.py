@@ -80,11 +80,12 @@ def inspect(
     """
     from kewcore.console import say
     from kewcore.runtime import load
-    from kewcore_bench.candidates import newest_package
 
     options = AneOptions(tuple(chips or ()), min_chip, require_resident, data, images, plan, cost)
     check_fit(options, ane=ane, plain={"--ops": ops, "--weights": weights})
     if package is None:
+        from kewcore_bench.candidates import newest_package
+
         package = newest_package()
         say(f"inspecting {package}")
     if ane:

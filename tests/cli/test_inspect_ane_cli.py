@@ -104,6 +104,16 @@ def test_json_has_every_judgement_with_its_source(package: Path) -> None:
     assert by_name["c"]["largest"] == 167 * 1020
 
 
+def test_a_package_that_is_named_needs_no_room_but_runtime_and_ane(package: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "kewcore", "inspect", package, "--ane", "--images", "0", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "kewcore.ane.residency" in imported
+    others = ("kewcore_", "tensorflow", "keras", "coremltools", "onnx")
+    assert not [name for name in imported if name.startswith(others)]
+
+
 def test_mistakes_are_named(package: Path, tmp_path: Path) -> None:
     alone = inspect(package, "--min-chip", "A14")
     assert (alone.returncode, alone.stderr.splitlines()[0]) == (2, "error: --min-chip needs --ane")
