@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kewcore_export.compression import ConstantPlan, FormChoice, compress
 from kewcore_export.conversion import ConvertedProgram
-from kewcore_export.forms import WeightForm
+from kewcore_export.forms import INT8, WeightForm
 from kewcore_export.low_rank import Ranks, largest_input_rank, largest_useful_rank, with_low_rank
 from kewcore_export.package import MODEL_FILE, write_package
 from kewcore_export.program import StoredConstant, with_weights
@@ -60,9 +60,13 @@ def compress_program(
     forms = {name: choice.form for name, choice in choices.items() if choice.form.rank}
     ranks = {name: Ranks(form.rank, form.input_rank) for name, form in forms.items()}
     factorised = with_low_rank(program.model, program.constants, float32, ranks, moments)
-    plans = []
+    plans, origins = [], factorised.origins
+    largest = {origins.get(one.name, ""): one.name for one in sorted(factorised.constants, key=lambda one: one.size)}
     for constant in factorised.constants:
-        choice = _of_factor(choices[factorised.origins.get(constant.name, constant.name)])
+        origin = origins.get(constant.name)
+        choice = choices[origin or constant.name]
+        if origin is not None:
+            choice = _of_factor(choice.form, constant.name == largest[origin])
         plan = known.get((constant.name, choice.form))
         plans.append(plan or compress(constant, factorised.float32[constant.name], choice, target))
     return CompressedProgram(factorised.model, program.weights, tuple(plans), factorised.float32, target)
@@ -94,5 +98,9 @@ def _useful(choice: FormChoice, constant: StoredConstant) -> FormChoice:
     return FormChoice(form.factor, f"factors of rank {form.rank} would have no fewer elements than the weight")
 
 
-def _of_factor(choice: FormChoice) -> FormChoice:
-    return FormChoice(choice.form.factor, f"a factor of {choice.form}") if choice.form.rank else choice
+def _of_factor(form: WeightForm, largest: bool) -> FormChoice:
+    """Gives the form of one factor. Those beside the largest hold little, and their errors spread over all of it."""
+    reason = f"a factor of {form}"
+    if largest or (form.bits >= 8 and not form.sparsity and form.vector == 1):
+        return FormChoice(form.factor, reason)
+    return FormChoice(INT8, f"{reason}; int8, as it is not the largest")

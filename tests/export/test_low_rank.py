@@ -103,6 +103,9 @@ def test_packages_of_low_rank_give_what_the_product_gives(name: str, conversion:
     compressed = compress_program(program, conversion.float32, choose_forms(program.constants, form), target)
     (cut,) = (plan for plan in compressed.plans if plan.constant.name.endswith("_first"))
     origin = cut.constant.name.removesuffix("_first")
+    (other,) = (plan for plan in compressed.plans if plan.constant.name.endswith("_second"))
+    assert str(cut.form) == str(form.factor)
+    assert str(other.form) == (str(form.factor) if form.bits >= 8 and form.vector == 1 else "int8")
     assert cut.constant.shape[0] == form.rank
     write_program(compressed, tmp_path / "cut.mlpackage")
     image = np.random.default_rng(4).integers(0, 256, (40, 36)).astype(np.uint8)
