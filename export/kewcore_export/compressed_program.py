@@ -1,7 +1,7 @@
 """A converted program with a form for each of its weights: factorised, compressed, written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,8 +14,10 @@ from kewcore_export.conversion import ConvertedProgram
 from kewcore_export.forms import INT8, WeightForm
 from kewcore_export.low_rank import Ranks, largest_input_rank, largest_useful_rank, with_low_rank
 from kewcore_export.package import MODEL_FILE, write_package
-from kewcore_export.program import StoredConstant, with_weights
+from kewcore_export.program import StoredConstant, main_block, with_weights
+from kewcore_export.quantizers.compressed import RoundedWeight, StoredWeight
 from kewcore_export.targets import Target
+from kewcore_export.tensor_values import set_small_tensor
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,26 @@ def compress_program(
         plan = known.get((constant.name, choice.form))
         plans.append(plan or compress(constant, factorised.float32[constant.name], choice, target))
     return CompressedProgram(factorised.model, program.weights, tuple(plans), factorised.float32, target)
+
+
+def with_stored(program: CompressedProgram, stored: Mapping[str, StoredWeight]) -> CompressedProgram:
+    """Puts other values of the same forms into a compressed program.
+
+    Args:
+        program: The program.
+        stored: By the name of the constant. One too small for the weights file, a short bias, is a `RoundedWeight`.
+    """
+    plans = tuple(replace(plan, compressed=stored.get(plan.constant.name, plan.compressed)) for plan in program.plans)
+    in_file = {plan.constant.name for plan in plans}
+    copy = type(program.model)()
+    copy.CopyFrom(program.model)
+    for operation in main_block(copy).operations:
+        name = operation.outputs[0].name if operation.outputs else ""
+        weight = stored.get(name)
+        if isinstance(weight, RoundedWeight) and name not in in_file:
+            operation.attributes["val"].Clear()
+            set_small_tensor(operation.attributes["val"], weight.values)
+    return replace(program, model=copy, plans=plans)
 
 
 def write_program(program: CompressedProgram, package: Path) -> Any:

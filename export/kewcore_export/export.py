@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,10 @@ from kewcore_export.activations.settings import CalibrationSettings
 from kewcore_export.compressed_program import compress_program, write_program
 from kewcore_export.compression import choose_forms
 from kewcore_export.conversion import INPUT_NAME, Conversion, converted
+from kewcore_export.finetune.check import checked
+from kewcore_export.finetune.images import tuning_items
+from kewcore_export.finetune.settings import FinetuneSettings, finetuned_mode
+from kewcore_export.finetune.tuning import finetuned
 from kewcore_export.golden import (
     golden_cases,
     golden_images,
@@ -89,6 +94,7 @@ class _Job:
     inputs_sha256: str
     calibration: Calibration
     search: SearchSettings
+    finetune: FinetuneSettings | None
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ def export_run(
     rewrites: RewriteSettings | None = None,
     calibration: CalibrationSettings | None = None,
     search: SearchSettings | None = None,
+    finetune: FinetuneSettings | None = None,
     force: bool = False,
 ) -> list[ExportedPackage]:
     """Exports a training run as Core ML packages.
@@ -133,6 +140,7 @@ def export_run(
         rewrites: For which engine the graph is rewritten, and how; None takes those for the Neural Engine.
         calibration: How activations are calibrated in modes that quantise them; None takes the defaults.
         search: What mode `auto` keeps, and how it searches; None takes the defaults.
+        finetune: How compressed weights learn from the model that they came from; None leaves them as they are.
         force: Write packages again that are there already, made from the same inputs.
 
     Returns:
@@ -142,7 +150,8 @@ def export_run(
         RunError: The run is missing or damaged.
         ExportError: A mode does not work for the target or for this model's weights; or these are no numbers.
         UnsupportedError: The model cannot be converted.
-        DataError: Calibration images are missing or cannot be used.
+        DataError: Images to calibrate, search or train on are missing or cannot be used.
+        UsageError: A mode is to be fine-tuned that has nothing to learn.
         StorageError: The packages cannot be written; those before are complete.
     """
     loaded = load_run(run)
@@ -150,7 +159,11 @@ def export_run(
     finish_interrupted(out)
     rewrites = rewrites or rewrite_settings()
     calibration, search = calibration or CalibrationSettings(), search or SearchSettings()
-    jobs = [_job(loaded, record, mode, out, deployment_target, rewrites, calibration, search) for mode in modes]
+    if finetune is not None:
+        modes = [finetuned_mode(mode) for mode in modes]
+    jobs = [
+        _job(loaded, record, mode, out, deployment_target, rewrites, calibration, search, finetune) for mode in modes
+    ]
     found = {job.package: None if force else _unchanged(job) for job in jobs}
     missing = [job for job in jobs if found[job.package] is None]
     if missing:
@@ -179,6 +192,7 @@ def _job(
     rewrites: RewriteSettings,
     calibration: CalibrationSettings,
     search: SearchSettings,
+    finetune: FinetuneSettings | None,
 ) -> _Job:
     target = wanted or mode.default_target
     if target < mode.lowest_target:
@@ -203,6 +217,8 @@ def _job(
         inputs["calibration"] = {**asdict(calibration), "folder": None if images is None else images.fingerprint}
     if mode.searches:
         inputs["search"] = {"budget": asdict(search.budget), "folder": str(search.folder), "seed": search.seed}
+    if finetune is not None:
+        inputs["finetune"] = {**finetune.decisive, "folder": str(finetune.folder)}
     name = f"{run.title}-{run.variant}-{mode.name}"
     return _Job(
         mode,
@@ -211,6 +227,7 @@ def _job(
         hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(),
         Calibration(calibration, images),
         search,
+        finetune,
     )
 
 
@@ -293,10 +310,20 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
         )
     else:
         compressed = compress_program(program, conversion.float32, choices, job.target)
+    work, tuned, learned = out / f".{job.package.stem}.training", None, None
+    if job.finetune is not None:
+        items = tuning_items(run, job.finetune.folder)
+        originals = [constant.name for constant in program.constants]
+        tuned = finetuned(run, graph, compressed, originals, items, job.finetune, work)
+        compressed = tuned.program
     with replacing_together(out) as staging:
         package = staging / job.package.name
         model = write_program(compressed, package)
-        records = measured_weights(compressed.plans, compressed.float32, model, package / WEIGHTS_FILE, job.mode)
+        if tuned is not None:
+            learned = checked(tuned, package, np.stack(images))
+        records = measured_weights(
+            compressed.plans, compressed.float32, model, package / WEIGHTS_FILE, job.mode, trained=tuned is not None
+        )
         names = write_golden(golden_folder(package), images)
         sidecar = Sidecar(
             name=job.package.stem,
@@ -311,6 +338,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             engine=engine,
             activations=None if quantized is None else with_costs_together(quantized, package),
             search=None if found is None else asdict(found),
+            finetune=None if learned is None else asdict(learned),
             files=file_hashes(package),
             golden_files=file_hashes(golden_folder(package)),
             float32_bytes=original.float32_bytes,
@@ -325,6 +353,9 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
         card_path(package).write_text(model_card(sidecar, run.export, size_bytes), encoding="utf-8")
         if found is not None:
             draw_front(found, size_bytes, plot_path(package))
+    if tuned is not None:
+        with storage_errors(work):
+            shutil.rmtree(work)
     return _exported(job.package, sidecar, unchanged=False)
 
 

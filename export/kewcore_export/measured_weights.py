@@ -51,6 +51,8 @@ def measured_weights(
     model: Any,
     weights: Path,
     mode: Mode,
+    *,
+    trained: bool = False,
 ) -> tuple[WeightRecord, ...]:
     """Measures every constant of a written package.
 
@@ -60,13 +62,16 @@ def measured_weights(
         model: The package's protobuf `Model`, as read back.
         weights: The package's weights file.
         mode: The mode it was written in.
+        trained: Whether weights have learned since: then they may be as far from `float32` as they like.
 
     Raises:
         ExportError: A weight came back with less signal than the floor of its form (of a pruned one: in the values that
             were to stay), or less sparse than asked.
     """
     stored = read_constants(model, weights)
-    return tuple(_measured(plan, float32[plan.constant.name], stored[plan.constant.name], mode.name) for plan in plans)
+    return tuple(
+        _measured(plan, float32[plan.constant.name], stored[plan.constant.name], mode.name, trained) for plan in plans
+    )
 
 
 def snr_db(reference: NDArray[np.float32], stored: NDArray[Any]) -> float | None:
@@ -84,7 +89,9 @@ def _floor_db(form: WeightForm) -> float:
     return SNR_FLOORS_DB[max(known for known in SNR_FLOORS_DB if known <= bits)] if bits else 0.0
 
 
-def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArray[Any], mode: str) -> WeightRecord:
+def _measured(
+    plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArray[Any], mode: str, trained: bool
+) -> WeightRecord:
     name, form = plan.constant.name, plan.form
     ratio_db = snr_db(reference, stored)
     sparsity = float(np.mean(stored == 0))
@@ -92,7 +99,7 @@ def _measured(plan: ConstantPlan, reference: NDArray[np.float32], stored: NDArra
     # What pruning takes away is wanted; what it was to leave must still be there.
     stays = magnitude_mask(reference, form.sparsity) if pruned else np.ones(reference.shape, bool)
     kept_db = snr_db(reference[stays], stored[stays])
-    floor_db = _floor_db(form)
+    floor_db = -np.inf if trained else _floor_db(form)
     if kept_db is not None and not kept_db >= floor_db:
         raise ExportError(
             f"weight '{name}' {list(reference.shape)} keeps only {kept_db:.1f} dB of signal in mode {mode}, "

@@ -17,7 +17,7 @@ from kewcore_export.transaction import finish_interrupted
 
 SCHEMA_VERSION = 1
 PACKAGE_SUFFIX = ".mlpackage"
-_OPTIONAL = ("activations", "search")
+_OPTIONAL = ("activations", "search", "finetune")
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,8 @@ class Sidecar:
         activations: How activations were quantised; None where they are floats.
         search: How the forms of its weights were found, as `kewcore_export.search.record.SearchRecord` has it; None
             where a mode says them.
+        finetune: How its weights learned after compression, as `kewcore_export.finetune.record.FinetuneRecord` has it;
+            None where they did not.
         files: SHA-256 by path inside the package.
         golden_files: SHA-256 by name inside the golden folder.
         float32_bytes: What the weights take in float32.
@@ -163,6 +165,7 @@ class Sidecar:
     engine: EngineRecord | None
     activations: ActivationRecord | None
     search: Mapping[str, Any] | None
+    finetune: Mapping[str, Any] | None
     files: Mapping[str, str]
     golden_files: Mapping[str, str]
     float32_bytes: int
@@ -219,7 +222,7 @@ def load_sidecar(package: Path) -> Sidecar:
 
 
 def save_sidecar(sidecar: Sidecar, path: Path) -> Artefact:
-    """Writes a sidecar as JSON, whole or not at all; it speaks of calibration and search only where there was one."""
+    """Writes a sidecar as JSON, whole or not at all; and says only of what was done how it was done."""
     table = {key: value for key, value in asdict(sidecar).items() if key not in _OPTIONAL or value is not None}
     return write_json(path, {"schema_version": SCHEMA_VERSION, **table})
 
@@ -234,7 +237,7 @@ def _sidecar_from(value: Any) -> Sidecar:
         )
     absent = dict.fromkeys(("engine", *_OPTIONAL))
     parts = absent | {key: item for key, item in table.items() if key != "schema_version"}
-    parity, search = parts.get("parity"), parts.get("search")
+    parity, search, finetune = (parts.get(key) for key in ("parity", "search", "finetune"))
     return _record(
         Sidecar,
         parts,
@@ -243,6 +246,7 @@ def _sidecar_from(value: Any) -> Sidecar:
         engine=_engine(parts.get("engine")),
         activations=_activations(parts.get("activations")),
         search=None if search is None else _table(search, "search"),
+        finetune=None if finetune is None else _table(finetune, "finetune"),
         weights=tuple(_record(WeightRecord, _table(w, "a weight")) for w in _list(parts.get("weights"), "weights")),
         golden=tuple(_golden(case) for case in _list(parts.get("golden"), "golden")),
         class_names=_texts(parts.get("class_names"), "class_names"),

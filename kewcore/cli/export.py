@@ -89,7 +89,7 @@ def export(
         typer.Option(
             "--calibration",
             metavar="DIR",
-            help="w8a8, auto: dataset to calibrate or search on.",
+            help="w8a8, auto, --finetune: dataset to calibrate, search or train on.",
             show_default="what the run was trained on",
         ),
     ] = None,
@@ -126,6 +126,16 @@ def export(
     time_limit: Annotated[
         float, typer.Option("--time-limit", metavar="MINUTES", min=0, help="auto: when to stop running packages.")
     ] = 30,
+    finetune: Annotated[
+        bool,
+        typer.Option("--finetune", help="Let compressed weights learn from the model that they came from."),
+    ] = False,
+    finetune_epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--finetune-epochs", metavar="N", min=1, help="Passes over the training images.", show_default="3"
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write packages again that are there already, from the same inputs.")
     ] = False,
@@ -138,14 +148,17 @@ def export(
     Example: `kewcore export --quantize int8,palette-4`
     """
     from kewcore.cli.export_activations import print_activations
+    from kewcore.cli.export_finetune import print_finetune
     from kewcore.cli.export_search import missed_budgets, print_search
     from kewcore.cli.output import print_json, print_table, report_written
+    from kewcore.cli.train import CACHE
     from kewcore.console import say
     from kewcore.errors import UsageError
     from kewcore.training.run import newest_runs
     from kewcore_export import modes as known
     from kewcore_export.activations.settings import CalibrationSettings
     from kewcore_export.export import export_run
+    from kewcore_export.finetune.settings import DEFAULT_EPOCHS, FinetuneSettings
     from kewcore_export.rewrites.settings import rewrite_settings
     from kewcore_export.search.budget import budget_of
     from kewcore_export.search.settings import SearchSettings
@@ -164,6 +177,9 @@ def export(
         )
     budget = budget_of(max_drop, min_agreement, max_size)
     search = SearchSettings(budget, 60 * time_limit, calibration)
+    if finetune_epochs and not finetune:
+        raise UsageError("--finetune-epochs says how long to train, and nothing is trained", hint="add --finetune")
+    learning = FinetuneSettings(finetune_epochs or DEFAULT_EPOCHS, folder=calibration, cache=CACHE)
     if not runs:
         runs = newest_runs()
         say(f"exporting the newest runs: {', '.join(str(run) for run in runs)}")
@@ -178,6 +194,7 @@ def export(
             rewrites=rewrites,
             calibration=settings,
             search=search,
+            finetune=learning if finetune else None,
             force=force,
         )
     ]
@@ -197,6 +214,8 @@ def export(
             print_activations(package.path.stem, package.sidecar.activations)
         if package.sidecar.search is not None:
             print_search(package.path.stem, package.size_bytes, package.sidecar.search)
+        if package.sidecar.finetune is not None:
+            print_finetune(package.path.stem, package.sidecar.finetune)
     if any(package.sidecar.run.stand_in for package in packages):
         say("trained on a stand-in for the real data set: figures speak of the road, not of real photographs")
     _exit_where_missed(missed_budgets(searched))
@@ -269,4 +288,5 @@ def _as_json(package: "ExportedPackage") -> dict[str, Any]:
         "sha256": package.artefacts[0].sha256,
         "weights": [asdict(weight) for weight in package.sidecar.weights],
         "search": package.sidecar.search,
+        "finetune": package.sidecar.finetune,
     }

@@ -38,6 +38,7 @@ SIDECAR = Sidecar(
     engine=EngineRecord("ane", "A14", {"dense-as-conv": ("dense: 3 kernels of 1x1",)}),
     activations=None,
     search=None,
+    finetune=None,
     softmax_added=False,
     files={"Manifest.json": "ef" * 32},
     golden_files={"golden-0.png": "01" * 32},
