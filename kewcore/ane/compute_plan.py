@@ -1,7 +1,7 @@
 """Core ML's compute plan as plain data, and what it says beside our rules.
 
 A plan comes from the Mac at hand (`core_ml_plan`) or from a JSON file that was made on a device; docs/ane.md has the
-schema, which the Swift tool `kew-classify plan` writes too.
+schema.
 """
 
 import json
@@ -19,7 +19,7 @@ KIND = "compute_plan"
 ENGINE = "neural_engine"
 UNITS = ("cpu", "gpu", ENGINE)
 _LARGEST_FILE_BYTES = 64 << 20
-_HINT = "docs/ane.md has the form; kew-classify plan writes it"
+_HINT = "docs/ane.md has the form"
 
 
 @dataclass(frozen=True)

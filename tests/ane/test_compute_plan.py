@@ -92,7 +92,7 @@ def test_files_that_are_no_plan(tmp_path: Path, content: Any, message: str) -> N
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         read_plan(path)
     assert str(path) in str(caught.value)
-    assert caught.value.hint == "docs/ane.md has the form; kew-classify plan writes it"
+    assert caught.value.hint == "docs/ane.md has the form"
 
 
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
