@@ -74,6 +74,11 @@ class FactorisedProgram:
     origins: Mapping[str, str]
 
 
+def factor_names(name: str) -> frozenset[str]:
+    """Names the weights that may stand in a program for one: itself, or its factors."""
+    return frozenset({name, *(f"{name}_{suffix}" for suffix in ("mix", "first", "second"))})
+
+
 def largest_useful_rank(constant: StoredConstant) -> int:
     """Gives the largest rank at which two factors have fewer elements than the weight; 0 where none can be made."""
     if constant.op_type not in _FACTORISED or constant.channel_axis != 0 or constant.groups != 1:

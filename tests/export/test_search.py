@@ -174,6 +174,13 @@ def test_undamaged_features_leave_the_last_layer_as_it_was() -> None:
     assert new_bias == pytest.approx(bias, abs=1e-5)
 
 
+def test_features_that_never_change_leave_the_last_layer_but_for_its_bias() -> None:
+    weight, bias = np.ones((2, 3), np.float32), np.zeros(2, np.float32)
+    new_weight, new_bias = fitted_head(weight, bias, np.zeros((9, 3), np.float32), np.full((9, 2), 5, np.float32))
+    assert np.array_equal(new_weight, weight)
+    assert new_bias == pytest.approx([5, 5])
+
+
 def test_softmax_of_large_logits() -> None:
     assert softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]], np.float32)) == pytest.approx(
         np.array([[0.5, 0.5], [0.25, 0.75]]), abs=1e-6

@@ -18,6 +18,7 @@ from kewcore_export.compressed_program import CompressedProgram, compress_progra
 from kewcore_export.compression import ConstantPlan, FormChoice
 from kewcore_export.conversion import ConvertedProgram
 from kewcore_export.forms import FLOAT16, WeightForm
+from kewcore_export.low_rank import factor_names
 from kewcore_export.program import StoredConstant, main_block
 from kewcore_export.search.figures import Figures, measured_figures
 from kewcore_export.search.head import find_head, fitted_head, softmax, with_head
@@ -111,14 +112,15 @@ class Evaluator:
         """
         candidate = self._compressed({weight.name: form})
         start = _operand(self._program.model, weight)
-        values = self._tail_values(candidate, start, self._head.features)
-        fit, judged = values[:ALONE_IMAGES], values[ALONE_IMAGES:]
+        fitted = len(self._fit_pixels[:ALONE_IMAGES])
         if weight.name == self._head.weight.name:
-            logits = self._tail_values(candidate, start, self._head.logits)[ALONE_IMAGES:]
+            logits = self._tail_values(candidate, start, self._head.logits)[fitted:]
         else:
-            new_weight, bias = fitted_head(self._weight, self._bias, fit, self._logits[: len(fit)])
-            logits = judged @ new_weight.T + bias
-        size = sum(one.size_bytes for one in candidate.plans if one.constant.name.startswith(weight.name))
+            features = self._tail_values(candidate, start, self._head.features)
+            new_weight, bias = fitted_head(self._weight, self._bias, features[:fitted], self._logits[:fitted])
+            logits = features[fitted:] @ new_weight.T + bias
+        names = factor_names(weight.name)
+        size = sum(one.size_bytes for one in candidate.plans if one.constant.name in names)
         return size, mean_kl_nats(self._images.reference[: len(logits)], softmax(logits))
 
     def candidate(self, forms: Mapping[str, WeightForm]) -> CompressedProgram:

@@ -53,7 +53,8 @@ def find_head(model: Any, constants: tuple[StoredConstant, ...], classes: int) -
         classes: Number of classes.
 
     Raises:
-        UnsupportedError: The network does not end in a matrix product with a bias.
+        UnsupportedError: The network does not end in a matrix product with a bias (one of zeros is dropped by
+            coremltools).
     """
     weights = [one for one in constants if one.channel_axis == 0 and one.groups == 1]
     last = weights[-1] if weights else None
@@ -65,7 +66,8 @@ def find_head(model: Any, constants: tuple[StoredConstant, ...], classes: int) -
         or "bias" not in makers[last.consumer].inputs
     ):
         raise UnsupportedError(
-            f"a search takes classifiers that end in a Dense layer of {classes} units with a bias; this one does not",
+            f"a search takes classifiers that end in a Dense layer of {classes} units with a bias that is not zero; "
+            "this one does not",
             hint="choose a mode by hand, such as --quantize int8",
         )
     operation = makers[last.consumer]
@@ -102,7 +104,10 @@ def fitted_head(
     missing = logits - (given @ weight.T + bias)
     gram = centred.T @ centred
     pull = RIDGE * np.trace(gram) / len(gram)
-    change = np.linalg.solve(gram + pull * np.eye(len(gram)), centred.T @ (missing - missing.mean(axis=0)))
+    # Features that are the same for all images leave the weights as they were; only the bias has something to make up.
+    change = np.zeros(weight.T.shape)
+    if pull > 0:
+        change = np.linalg.solve(gram + pull * np.eye(len(gram)), centred.T @ (missing - missing.mean(axis=0)))
     shift = missing.mean(axis=0) - given.mean(axis=0) @ change
     return (weight + change.T).astype(np.float32), (bias + shift).astype(np.float32)
 

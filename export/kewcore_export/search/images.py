@@ -17,6 +17,8 @@ from kewcore_export.search.evaluator import LabelledImages
 
 FIT_IMAGES = 512
 """Training images that the last layer is fitted to."""
+MOST_UNSEEN = 2000
+"""More would take memory, and narrow no interval that matters."""
 MOST_SEARCHED = 400
 """More would make every trial slow and hardly narrow the intervals that matter."""
 FEWEST_SEARCHED = 32
@@ -57,7 +59,11 @@ def search_images(run: Run, folder: Path | None, seed: int) -> SearchImages:
         DataError: The data is no longer there or has changed; or the validation part is too small.
     """
     dataset = dataset_of_run(run, folder)
-    searched, unseen, part = _drawn(dataset, "val", MOST_SEARCHED, seed), dataset.splits["test"], "the test part"
+    searched, unseen, part = (
+        _drawn(dataset, "val", MOST_SEARCHED, seed),
+        _drawn(dataset, "test", MOST_UNSEEN, seed),
+        "the test part",
+    )
     if not unseen:
         searched, unseen, part = searched[::2], searched[1::2], "the other half of the validation part"
     if len(searched) < FEWEST_SEARCHED or not unseen:
