@@ -70,7 +70,9 @@ def export(
     ] = "ane",
     min_chip: Annotated[
         str,
-        typer.Option("--min-chip", metavar="CHIP", help="Oldest chip to run on its Neural Engine: A13 or M1 to M5."),
+        typer.Option(
+            "--min-chip", metavar="CHIP", help="Oldest chip to run on its Neural Engine: A13 to A18, M1 to M5."
+        ),
     ] = "A14",
     enable_rewrite: Annotated[
         list[str] | None,
@@ -95,18 +97,22 @@ def export(
     ] = None,
     calibration_images: Annotated[
         int | None,
-        typer.Option("--calibration-images", metavar="N", min=1, help="How many of them.", show_default="128"),
+        typer.Option("--calibration-images", metavar="N", min=1, help="w8a8: how many of them.", show_default="128"),
     ] = None,
     calibrate_method: Annotated[
-        Literal["mse", "min-max", "moving-average", "percentile"],
-        typer.Option("--calibrate-method", help="How ranges of activations follow from what occurs."),
-    ] = "mse",
+        Literal["mse", "min-max", "moving-average", "percentile"] | None,
+        typer.Option(
+            "--calibrate-method", help="w8a8: how ranges of activations follow from what occurs.", show_default="mse"
+        ),
+    ] = None,
     symmetric_activations: Annotated[
-        bool, typer.Option("--symmetric-activations", help="Ranges of activations with 0 in the middle.")
+        bool, typer.Option("--symmetric-activations", help="w8a8: ranges of activations with 0 in the middle.")
     ] = False,
     keep_float: Annotated[
         int,
-        typer.Option("--keep-float", metavar="N", min=0, help="Leave the N layers float that cost most as bytes."),
+        typer.Option(
+            "--keep-float", metavar="N", min=0, help="w8a8: leave the N layers float that cost most as bytes."
+        ),
     ] = 0,
     max_drop: Annotated[
         str | None,
@@ -124,8 +130,11 @@ def export(
         str | None, typer.Option("--max-size", metavar="SIZE", help="auto: largest package, such as 4MB.")
     ] = None,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", metavar="MINUTES", min=0, help="auto: when to stop running packages.")
-    ] = 30,
+        float | None,
+        typer.Option(
+            "--time-limit", metavar="MINUTES", min=0, help="auto: when to stop running packages.", show_default="30"
+        ),
+    ] = None,
     finetune: Annotated[
         bool,
         typer.Option("--finetune", help="Let compressed weights learn from the model that they came from."),
@@ -133,7 +142,7 @@ def export(
     finetune_epochs: Annotated[
         int | None,
         typer.Option(
-            "--finetune-epochs", metavar="N", min=1, help="Passes over the training images.", show_default="3"
+            "--finetune-epochs", metavar="N", min=1, help="finetune: passes over the training images.", show_default="3"
         ),
     ] = None,
     force: Annotated[
@@ -149,6 +158,7 @@ def export(
     """
     from kewcore.cli.export_activations import print_activations
     from kewcore.cli.export_finetune import print_finetune
+    from kewcore.cli.export_options import check_fit
     from kewcore.cli.export_search import missed_budgets, print_search
     from kewcore.cli.output import print_json, print_table, report_written
     from kewcore.cli.train import CACHE
@@ -161,7 +171,7 @@ def export(
     from kewcore_export.finetune.settings import DEFAULT_EPOCHS, FinetuneSettings
     from kewcore_export.rewrites.settings import rewrite_settings
     from kewcore_export.search.budget import budget_of
-    from kewcore_export.search.settings import SearchSettings
+    from kewcore_export.search.settings import DEFAULT_TIME_LIMIT_S, SearchSettings
     from kewcore_export.targets import parse_target
 
     if all_modes and quantize:
@@ -169,16 +179,28 @@ def export(
     modes = known.all_modes() if all_modes else known.parse_modes(quantize or ["fp16"])
     oldest = parse_target(deployment_target) if deployment_target else None
     rewrites = rewrite_settings(target, min_chip, enable=enable_rewrite or (), disable=disable_rewrite or ())
-    settings = CalibrationSettings(calibration, calibration_images, calibrate_method, symmetric_activations, keep_float)
-    if not any(mode.searches for mode in modes) and any((max_drop, min_agreement, max_size)):
-        raise UsageError(
-            "--max-drop, --min-agreement and --max-size say what a search keeps, and no mode searches",
-            hint="add --quantize auto, or leave them out",
-        )
-    budget = budget_of(max_drop, min_agreement, max_size)
-    search = SearchSettings(budget, 60 * time_limit, calibration)
-    if finetune_epochs and not finetune:
-        raise UsageError("--finetune-epochs says how long to train, and nothing is trained", hint="add --finetune")
+    given = {
+        "--calibration": calibration is not None,
+        "--calibration-images": calibration_images is not None,
+        "--calibrate-method": calibrate_method is not None,
+        "--symmetric-activations": symmetric_activations,
+        "--keep-float": keep_float > 0,
+        "--max-drop": max_drop is not None,
+        "--min-agreement": min_agreement is not None,
+        "--max-size": max_size is not None,
+        "--time-limit": time_limit is not None,
+        "--finetune-epochs": finetune_epochs is not None,
+    }
+    check_fit(
+        given,
+        w8a8=any(mode.quantizes_activations for mode in modes),
+        auto=any(mode.searches for mode in modes),
+        finetune=finetune,
+    )
+    method = calibrate_method or "mse"
+    settings = CalibrationSettings(calibration, calibration_images, method, symmetric_activations, keep_float)
+    limit_s = DEFAULT_TIME_LIMIT_S if time_limit is None else 60 * time_limit
+    search = SearchSettings(budget_of(max_drop, min_agreement, max_size), limit_s, calibration)
     learning = FinetuneSettings(finetune_epochs or DEFAULT_EPOCHS, folder=calibration, cache=CACHE)
     if not runs:
         runs = newest_runs()
@@ -223,12 +245,13 @@ def export(
 
 def _exit_where_missed(missed: list[str]) -> None:
     """A search whose choice did not hold on unseen images is a check that failed."""
-    from kewcore.console import warn
+    from kewcore.errors import CheckFailedError
 
-    for line in missed:
-        warn(line)
     if missed:
-        raise typer.Exit(1)
+        raise CheckFailedError(
+            "; ".join(missed),
+            hint="the packages are written; search again with a tighter bound, or take a larger one of the table",
+        )
 
 
 def _is_run(word: str) -> bool:

@@ -116,3 +116,28 @@ def test_one_package_that_cannot_be_verified_does_not_hide_the_others(bed: Bed, 
     assert "error: 1 of 3 packages are not what was exported" in done.stderr
     alone = kewcore(tmp_path, "verify", "packages/a-foreign.mlpackage")
     assert alone.returncode == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep-float", "1"], "--keep-float says nothing without --quantize w8a8"),
+        (
+            ["--quantize", "auto", "--calibrate-method", "mse"],
+            "--calibrate-method says nothing without --quantize w8a8",
+        ),
+        (["--max-drop", ""], "--max-drop says nothing without --quantize auto"),
+        (["--time-limit", "5"], "--time-limit says nothing without --quantize auto"),
+        (["--finetune-epochs", "2"], "--finetune-epochs says nothing without --finetune"),
+        (["--calibration", "x"], "--calibration says nothing without --quantize w8a8 or --quantize auto or --finetune"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(options: list[str], message: str, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from kewcore.cli.app import app
+    from kewcore.errors import UsageError
+
+    result = CliRunner().invoke(app, ["export", *options, "--out", str(tmp_path)])
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == message
