@@ -10,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kewcore.errors import UsageError
-from kewcore_export.forms import parse_form
+from kewcore.parity.intervals import Interval
+from kewcore_export.forms import WeightForm, parse_form
 from kewcore_export.program import StoredConstant
 from kewcore_export.search.budget import Budget, budget_of
 from kewcore_export.search.candidates import form_families
-from kewcore_export.search.figures import measured_figures
+from kewcore_export.search.evaluator import Ran
+from kewcore_export.search.figures import Figures, measured_figures
 from kewcore_export.search.frontier import Option, pareto_front
 from kewcore_export.search.head import fitted_head, softmax
 from kewcore_export.search.journal import Journal
+from kewcore_export.search.search import Outcome, search, search_space
 from kewcore_export.targets import TARGETS
 
 pytestmark = pytest.mark.unit
@@ -28,7 +31,89 @@ def test_budgets_as_they_are_written() -> None:
     assert budget_of("0.25pp", 0.99, "4MB") == Budget(0.25, 0.99, 4_000_000)
     assert budget_of("1", None, "900 kB") == Budget(1.0, None, 900_000)
     assert budget_of(None, None, "1234") == Budget(None, None, 1234)
-    assert str(budget_of("0.5", 0.99, "4MB")) == "drop of at most 0.5 pp, agreement of at least 99.00%, at most 4.00 MB"
+    assert str(budget_of("0.5", 0.99, "4MB")) == (
+        "drop of at most 0.5 pp, agreement of at least 99.00%, size of at most 4,000,000 bytes"
+    )
+
+
+class Laboratory:
+    """Stands in for packages: forms have known sizes and losses, and answers follow from the losses."""
+
+    overhead_bytes = 40
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def alone(self, weight: StoredConstant, form: WeightForm) -> tuple[int, float]:
+        self.runs += 1
+        size = weight.size * (form.bits or 16) // 8 // max(1, form.rank and 40 // form.rank)
+        return size, weight.size / size / 1000
+
+    def candidate(self, forms: dict[str, WeightForm]) -> dict[str, WeightForm]:
+        return forms
+
+    def run(self, forms: dict[str, WeightForm]) -> Ran:
+        self.runs += 1
+        rows = [self.alone(WEIGHTS[name], form) for name, form in forms.items() if form.bits < 16]
+        self.runs -= len(rows)
+        size = sum(row[0] for row in rows) + sum(2 * WEIGHTS[n].size for n, form in forms.items() if form.bits == 16)
+        loss = sum(row[1] for row in rows)
+        figures = Figures(100, 1 - loss, Interval(0, 1), 0.9, 0.9, 0.0, Interval(-1, 1), 50 * loss, 100 * loss, loss)
+        return Ran(figures, size + self.overhead_bytes, None)
+
+
+WEIGHTS = {
+    name: StoredConstant(name, 0, (32, size // 32), name, "linear", "weight", 0)
+    for name, size in (("large", 32000), ("small", 320))
+}
+
+
+def searched(budget: Budget, tmp_path: Path, time_limit_s: float = 100.0) -> tuple[Outcome, Laboratory]:
+    laboratory = Laboratory()
+    space = search_space(list(WEIGHTS.values()), TARGETS["iOS18"])
+    journal = Journal(tmp_path / "journal.jsonl", {})
+    outcome = search(space, laboratory, budget, journal, time_limit_s, lambda *_: None)  # type: ignore[arg-type]
+    return outcome, laboratory
+
+
+@pytest.mark.parametrize("drop", ["0.05", "0.3", "1", "5"])
+def test_bisection_finds_the_smallest_that_keeps_a_drop(drop: str, tmp_path: Path) -> None:
+    budget = budget_of(drop, None, None)
+    outcome, laboratory = searched(budget, tmp_path)
+    assert outcome.chosen is not None
+    keeping = [mix for mix in outcome.front if not budget.misses(laboratory.run(dict(mix.forms)).figures)]
+    assert outcome.chosen.ran.size_bytes == min(mix.size_bytes for mix in keeping) + Laboratory.overhead_bytes
+    assert len(outcome.measured) < 14  # of a front of many
+
+
+@pytest.mark.parametrize("size", [500, 2_000, 20_000, 64_000, 10**7])
+def test_with_a_size_alone_the_best_that_fits_is_taken(size: int, tmp_path: Path) -> None:
+    outcome, laboratory = searched(budget_of(None, None, str(size)), tmp_path)
+    fitting = [mix for mix in outcome.front if mix.size_bytes + laboratory.overhead_bytes <= size]
+    assert (outcome.chosen is None) == (not fitting)
+    if outcome.chosen is not None:
+        assert outcome.chosen.mix == min(fitting, key=lambda mix: mix.loss)
+        assert outcome.chosen.ran.size_bytes <= size
+
+
+def test_a_drop_and_a_size_that_do_not_go_together(tmp_path: Path) -> None:
+    outcome, _ = searched(budget_of("0.05", None, "500"), tmp_path)
+    assert outcome.chosen is None
+    assert all(one.misses for one in outcome.measured)
+
+
+def test_a_search_that_is_out_of_time_still_runs_one_mix_and_goes_on_later(tmp_path: Path) -> None:
+    budget = budget_of("1", None, None)
+    outcome, laboratory = searched(budget, tmp_path, time_limit_s=0.0)
+    assert outcome.stopped
+    assert len(outcome.measured) == 1
+    first = laboratory.runs
+    whole, laboratory = searched(budget, tmp_path)
+    again, idle = searched(budget, tmp_path)
+    assert not whole.stopped
+    assert laboratory.runs > first
+    assert idle.runs == 0
+    assert again.chosen == whole.chosen
 
 
 @pytest.mark.parametrize(

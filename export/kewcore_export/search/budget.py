@@ -36,6 +36,17 @@ class Budget:
             found.append(f"agreement of {figures.agreement:.2%}, less than {self.min_agreement:.2%}")
         return tuple(found)
 
+    @property
+    def judges_answers(self) -> bool:
+        """Whether it says anything of answers, and not of the size alone."""
+        return self.max_drop_pp is not None or self.min_agreement is not None
+
+    def misses_by_size(self, size_bytes: int) -> tuple[str, ...]:
+        """Says that a package of this size is too large; nothing where it is not."""
+        if self.max_size_bytes is None or size_bytes <= self.max_size_bytes:
+            return ()
+        return (f"{size_bytes:,} bytes, more than {self.max_size_bytes:,}",)
+
     def missed_by_drop(self, figures: Figures) -> tuple[str, ...]:
         """Says which bounds are not kept where the drop itself is judged: on images that nothing was chosen by."""
         found = []
@@ -52,7 +63,7 @@ class Budget:
         if self.min_agreement is not None:
             words.append(f"agreement of at least {self.min_agreement:.2%}")
         if self.max_size_bytes is not None:
-            words.append(f"at most {self.max_size_bytes / 1e6:.2f} MB")
+            words.append(f"size of at most {self.max_size_bytes:,} bytes")
         return ", ".join(words)
 
 

@@ -49,12 +49,14 @@ class Outcome:
         measured: All mixes that were run, the largest first.
         trials: How many packages were run in all.
         stopped: True where the time limit ended the search early.
+        front: All mixes that were thought of, the largest first.
     """
 
     chosen: Measured | None
     measured: tuple[Measured, ...]
     trials: int
     stopped: bool
+    front: tuple[Mix, ...]
 
 
 @dataclass(frozen=True)
@@ -104,18 +106,17 @@ def search(
     run = _Run(evaluator, budget, journal, start + _ALONE_SHARE * time_limit_s, advance)
     options = {weight.name: run.options(weight, space.families[weight.name]) for weight in space.weights}
     run.deadline = start + time_limit_s
-    measured = run.smallest(pareto_front(options))
+    front = pareto_front(options)
+    measured = run.smallest(front)
     kept = [one for one in measured if not one.misses]
     chosen = _chosen(kept, budget)
     ordered = tuple(sorted(measured, key=lambda one: -one.ran.size_bytes))
-    return Outcome(chosen, ordered, run.trials, run.stopped)
+    return Outcome(chosen, ordered, run.trials, run.stopped, front)
 
 
 def _chosen(kept: Sequence[Measured], budget: Budget) -> Measured | None:
-    if budget.max_size_bytes is not None:
-        kept = [one for one in kept if one.ran.size_bytes <= budget.max_size_bytes]
-        if budget.max_drop_pp is None and budget.min_agreement is None:
-            return min(kept, key=lambda one: one.ran.figures.mean_kl_nats, default=None)
+    if not budget.judges_answers:
+        return min(kept, key=lambda one: one.ran.figures.mean_kl_nats, default=None)
     return min(kept, key=lambda one: one.ran.size_bytes, default=None)
 
 
@@ -151,27 +152,32 @@ class _Run:
         return found
 
     def smallest(self, front: Sequence[Mix]) -> list[Measured]:
-        """Runs mixes of the front, the largest first, until the smallest that keeps the budget is known."""
-        front = self._small_enough(front)
-        measured: dict[str, Measured] = {}
+        """Runs mixes of the front until the smallest that keeps the budget is known.
+
+        Where only the size is bound: until the best that is small enough is known.
+        """
+        most, measured = self._budget.max_size_bytes, dict[str, Measured]()
+        front = [mix for mix in front if most is None or mix.size_bytes <= most]
+        if self._budget.judges_answers:
+            self._bisect(front, measured)
+        else:
+            for mix in front:  # what a package takes besides its weights shows when it is written
+                one = self._mixed(mix, measured)
+                if one is None or not one.misses:
+                    break
+        return list(measured.values())
+
+    def _bisect(self, front: Sequence[Mix], measured: dict[str, Measured]) -> None:
         low, high = 0, len(front)  # the last that keeps the budget lies in front of `high`
         while low < high:
             middle = (low + high) // 2
             one = self._mixed(front[middle], measured)
             if one is None:
-                return list(measured.values())
-            low, high = (middle + 1, high) if not one.misses else (low, middle)
+                return
+            low, high = (middle + 1, high) if not self._budget.misses(one.ran.figures) else (low, middle)
         for mix in front[low : low + 1 + _FURTHER_TRIES]:
             if self._mixed(mix, measured) is None:
-                break
-        return list(measured.values())
-
-    def _small_enough(self, front: Sequence[Mix]) -> list[Mix]:
-        most = self._budget.max_size_bytes
-        kept = [mix for mix in front if most is None or mix.size_bytes <= most]
-        if most is not None and self._budget.max_drop_pp is None and self._budget.min_agreement is None:
-            return kept[:1]
-        return kept
+                return
 
     def _alone(self, weight: StoredConstant, form: WeightForm) -> Any | None:
         def measure() -> Any:
@@ -191,7 +197,8 @@ class _Run:
         if result is None:
             return None
         ran = Ran(**{**result, "figures": figures_from(result["figures"])})
-        measured[mix.key] = Measured(mix, ran, self._budget.misses(ran.figures))
+        misses = (*self._budget.misses(ran.figures), *self._budget.misses_by_size(ran.size_bytes))
+        measured[mix.key] = Measured(mix, ran, misses)
         self._advance(1, f"{ran.size_bytes / 1e6:.2f} MB, agreement {ran.figures.agreement:.1%}")
         return measured[mix.key]
 
