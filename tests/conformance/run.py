@@ -50,6 +50,7 @@ def run(executor: str, every: int, arguments: list[str]) -> Cases:
         command += ["--results", str(results), *_targets(arguments, root)]
         search = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH", "")]))
         environment = {**os.environ, "PYTHONPATH": search, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+        environment["TMPDIR"] = folder  # coremltools leaves a package behind for every case
         log = Path(folder) / "log.txt"
         with log.open("w", encoding="utf-8") as sink:
             subprocess.run(command, check=False, cwd=root, env=environment, stdout=sink, stderr=subprocess.STDOUT)
