@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -25,13 +25,13 @@ from kewcore_export.activations.compressed import Calibration, calibrate_and_com
 from kewcore_export.activations.images import calibration_images
 from kewcore_export.activations.quantize import with_costs_together
 from kewcore_export.activations.settings import CalibrationSettings
-from kewcore_export.compressed_program import compress_program, write_program
+from kewcore_export.compressed_program import CompressedProgram, compress_program, write_program
 from kewcore_export.compression import choose_forms
-from kewcore_export.conversion import INPUT_NAME, Conversion, converted
+from kewcore_export.conversion import INPUT_NAME, Conversion, ConvertedProgram, converted
 from kewcore_export.finetune.check import checked
 from kewcore_export.finetune.images import tuning_items
 from kewcore_export.finetune.settings import FinetuneSettings, finetuned_mode
-from kewcore_export.finetune.tuning import finetuned
+from kewcore_export.finetune.tuning import Tuned, finetuned
 from kewcore_export.golden import (
     golden_cases,
     golden_images,
@@ -95,6 +95,11 @@ class _Job:
     calibration: Calibration
     search: SearchSettings
     finetune: FinetuneSettings | None
+
+    @property
+    def takes_long(self) -> bool:
+        """Whether it shows a progress of its own: a search, or a training."""
+        return self.mode.searches or self.finetune is not None
 
 
 @dataclass(frozen=True)
@@ -251,7 +256,7 @@ def _export(
     run: Run, record: RunRecord, jobs: list[_Job], out: Path, rewrites: RewriteSettings
 ) -> list[ExportedPackage]:
     exported: list[ExportedPackage] = []
-    plain = [job for job in jobs if not job.mode.searches]
+    plain = [job for job in jobs if not job.takes_long]
     with ExitStack() as stack:
         with progress(f"exporting {run.variant}", len(plain) + 1, "steps") as advance:
             original = _original(run, record)
@@ -263,7 +268,7 @@ def _export(
                 exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
                 advance(1, job.mode.name)
         for job in jobs:
-            if job.mode.searches:  # a search shows a progress of its own
+            if job.takes_long:
                 conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
                 exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
     return exported
@@ -292,9 +297,11 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
     described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode, engine)
     check_range(program.constants, conversion.float32, job.mode)
     choices = choose_forms(program.constants, job.mode.weights)
-    program, quantized, found = replace(program, model=described), None, None
+    program, quantized, found, tuned, trained = replace(program, model=described), None, None, None, None
+    work = out / f".{job.package.stem}.training"
+    learn = None if job.finetune is None else _learner(original, job.finetune, program, work)
     if job.mode.searches:
-        compressed, found = smallest_program(
+        compressed, found, tuned = smallest_program(
             run,
             program,
             conversion.float32,
@@ -303,6 +310,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             job.search,
             lambda pixels: reference_probabilities(graph, list(pixels)),
             out / f".{job.package.stem}.search.jsonl",
+            learn,
         )
     elif job.mode.quantizes_activations:
         compressed, quantized = calibrate_and_compress(
@@ -310,17 +318,14 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
         )
     else:
         compressed = compress_program(program, conversion.float32, choices, job.target)
-    work, tuned, learned = out / f".{job.package.stem}.training", None, None
-    if job.finetune is not None:
-        items = tuning_items(run, job.finetune.folder)
-        originals = [constant.name for constant in program.constants]
-        tuned = finetuned(run, graph, compressed, originals, items, job.finetune, work)
-        compressed = tuned.program
+        if learn is not None:
+            tuned = learn(compressed, "weights")
+            compressed = tuned.program
     with replacing_together(out) as staging:
         package = staging / job.package.name
         model = write_program(compressed, package)
         if tuned is not None:
-            learned = checked(tuned, package, np.stack(images))
+            trained = checked(tuned, package, np.stack(images))
         records = measured_weights(
             compressed.plans, compressed.float32, model, package / WEIGHTS_FILE, job.mode, trained=tuned is not None
         )
@@ -338,7 +343,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             engine=engine,
             activations=None if quantized is None else with_costs_together(quantized, package),
             search=None if found is None else asdict(found),
-            finetune=None if learned is None else asdict(learned),
+            finetune=None if trained is None else asdict(trained),
             files=file_hashes(package),
             golden_files=file_hashes(golden_folder(package)),
             float32_bytes=original.float32_bytes,
@@ -353,10 +358,21 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
         card_path(package).write_text(model_card(sidecar, run.export, size_bytes), encoding="utf-8")
         if found is not None:
             draw_front(found, size_bytes, plot_path(package))
-    if tuned is not None:
+    if work.is_dir():
         with storage_errors(work):
             shutil.rmtree(work)
     return _exported(job.package, sidecar, unchanged=False)
+
+
+def _learner(
+    original: _Original, settings: FinetuneSettings, program: ConvertedProgram, work: Path
+) -> Callable[[CompressedProgram, str], Tuned]:
+    """Makes what trains a compressed program; each attempt has a folder of its own name below `work`."""
+    items = tuning_items(original.run, settings.folder)
+    originals = [constant.name for constant in program.constants]
+    return lambda compressed, attempt: finetuned(
+        original.run, original.graph, compressed, originals, items, settings, work / attempt
+    )
 
 
 def _exported(package: Path, sidecar: Sidecar, *, unchanged: bool) -> ExportedPackage:

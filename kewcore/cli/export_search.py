@@ -14,9 +14,9 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
     """
     from kewcore.cli.output import print_table
 
-    rows = [_row("", one["ran"], one["misses"]) for one in record["tried"]]
-    chosen = next(i for i, one in enumerate(record["tried"]) if one["forms"] == record["forms"])
-    rows[chosen][0] = "chosen"
+    rows = [_row("trained" if one.get("trained") else "", one["ran"], one["misses"]) for one in record["tried"]]
+    chosen = next(i for i, one in enumerate(record["tried"]) if one["ran"]["figures"] == record["found"])
+    rows[chosen][0] = f"{rows[chosen][0]} chosen".strip()
     latency = f"estimated ms, {record['chip']}"
     columns = ["", "size", latency, "accuracy", "drop, pp [95 %]", "agreement [95 %]", "estimated drop, pp", "misses"]
     print_table(

@@ -23,7 +23,7 @@ class Split:
     Attributes:
         given: Names of the values that the second part reads of the first.
         weights: Names of the weights that the second part reads.
-        whole: Whether it reads the image itself, so that nothing is left in front.
+        whole: Whether these are all, so that there is nothing in front that would be worth keeping.
     """
 
     given: tuple[str, ...]
@@ -79,7 +79,8 @@ class Student:
                 before |= outputs
         read = frozenset[str]().union(*(one.reads for one in later))
         given = tuple(sorted(read & before))
-        return Split(given, tuple(name for name in self.weights if name in read), self._image in given)
+        weights = tuple(name for name in self.weights if name in read)
+        return Split(given, weights, whole=weights == self.weights)
 
     def values(self, weights: Mapping[str, Any], pixels: Any, wanted: Sequence[str]) -> list[Any]:
         """Computes values of the program.

@@ -15,11 +15,13 @@ class TriedRecord:
         forms: Of each weight, by the operation that takes it.
         ran: Size, estimated latency, and figures on the images of the search.
         misses: Which bounds it does not keep, in words.
+        trained: Whether its weights had learned before it was run.
     """
 
     forms: Mapping[str, str]
     ran: Ran
     misses: tuple[str, ...]
+    trained: bool = False
 
 
 @dataclass(frozen=True)

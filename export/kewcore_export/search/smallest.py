@@ -20,6 +20,7 @@ from kewcore_export.search.evaluator import Evaluator
 from kewcore_export.search.figures import Figures
 from kewcore_export.search.images import Reference, SearchImages, labelled, pixels_of, search_images
 from kewcore_export.search.journal import Journal
+from kewcore_export.search.learning import Learn, LearnedT, smaller_by_learning
 from kewcore_export.search.record import SearchRecord, TriedRecord
 from kewcore_export.search.search import Measured, Outcome, search, search_space
 from kewcore_export.search.settings import SearchSettings
@@ -38,7 +39,8 @@ def smallest_program(
     settings: SearchSettings,
     reference: Reference,
     journal: Path,
-) -> tuple[CompressedProgram, SearchRecord]:
+    learn: Learn[LearnedT] | None = None,
+) -> tuple[CompressedProgram, SearchRecord, LearnedT | None]:
     """Finds the smallest package that keeps a budget.
 
     Args:
@@ -50,9 +52,10 @@ def smallest_program(
         settings: Budget, time limit and images.
         reference: TensorFlow's probabilities of uint8 `[N, H, W]`.
         journal: File for results, from which a search that was cut off goes on; removed when it is done.
+        learn: Trains smaller mixes than the one that keeps the budget as it is; None for no training.
 
     Returns:
-        The program, and what is to be said of the search.
+        The program, what is to be said of the search, and what training gave, None where it brought nothing smaller.
 
     Raises:
         ExportError: No package keeps the budget.
@@ -69,11 +72,18 @@ def smallest_program(
     with progress(f"searching, {run.variant}", space.trials + _MIXED_TRIALS, "packages") as advance:
         outcome = search(space, evaluator, settings.budget, kept, settings.time_limit_s, advance)
     best = _required(outcome, settings.budget)
-    candidate = evaluator.candidate(best.mix.forms)
+    learned, trained = None, tuple[Measured, ...]()
+    if learn is not None:
+        learned, trained = smaller_by_learning(
+            outcome.front, best, evaluator, learn, settings.budget, settings.time_limit_s
+        )
+    if learned is not None:
+        best = [one for one in trained if not one.misses][-1]
+    candidate = evaluator.candidate(best.mix.forms) if learned is None else learned.program
     unseen = evaluator.run(candidate, labelled(chosen.unseen, run, reference)).figures
     kept.remove()
     operations = {one.name: one.consumer for one in space.weights}
-    return candidate, _record(outcome, best, chosen, unseen, settings.budget, chip, operations)
+    return candidate, _record(outcome, best, trained, chosen, unseen, settings.budget, chip, operations), learned
 
 
 def _required(outcome: Outcome, budget: Budget) -> Measured:
@@ -94,6 +104,7 @@ def _required(outcome: Outcome, budget: Budget) -> Measured:
 def _record(
     outcome: Outcome,
     best: Measured,
+    trained: tuple[Measured, ...],
     images: SearchImages,
     unseen: Figures,
     budget: Budget,
@@ -112,7 +123,10 @@ def _record(
         unseen_part=images.unseen_part,
         unseen=unseen,
         misses=budget.missed_by_drop(unseen),
-        tried=tuple(TriedRecord(_by_operation(one, operations), one.ran, one.misses) for one in outcome.measured),
+        tried=tuple(
+            TriedRecord(_by_operation(one, operations), one.ran, one.misses, trained=one in trained)
+            for one in (*outcome.measured, *trained)
+        ),
     )
 
 
