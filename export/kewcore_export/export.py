@@ -18,7 +18,8 @@ from kewcore import __version__
 from kewcore.ane.chips import parse_chip
 from kewcore.artefacts import Artefact, check_writable, describe, sha256_file, storage_errors
 from kewcore.console import progress
-from kewcore.errors import ExportError, PackageError
+from kewcore.data.dataset import open_dataset
+from kewcore.errors import ExportError, PackageError, UnsupportedError
 from kewcore.models.reference import load_keras_model
 from kewcore.training.run import Run, load_run
 from kewcore_export.activations.compressed import Calibration, calibrate_and_compress
@@ -212,7 +213,7 @@ def _job(
         "export": asdict(run.export),
         "mode": asdict(mode),
         "target": target.name,
-        "rewrites": [rewrites.engine, rewrites.min_chip.name, rewrites.names],
+        "rewrites": [rewrites.engine, rewrites.min_chip.name if rewrites.names else None, rewrites.names],
         "versions": [__version__, _coremltools_version()],
     }
     images = None
@@ -221,9 +222,11 @@ def _job(
         images = None if calibration.folder is None else calibration_images(run, calibration)
         inputs["calibration"] = {**asdict(calibration), "folder": None if images is None else images.fingerprint}
     if mode.searches:
-        inputs["search"] = {"budget": asdict(search.budget), "folder": str(search.folder), "seed": search.seed}
+        data = _fingerprint(run, search.folder)
+        chip = rewrites.min_chip.name
+        inputs["search"] = {"budget": asdict(search.budget), "data": data, "seed": search.seed, "chip": chip}
     if finetune is not None:
-        inputs["finetune"] = {**finetune.decisive, "folder": str(finetune.folder)}
+        inputs["finetune"] = {**finetune.decisive, "data": _fingerprint(run, finetune.folder)}
     name = f"{run.title}-{run.variant}-{mode.name}"
     return _Job(
         mode,
@@ -234,6 +237,11 @@ def _job(
         search,
         finetune,
     )
+
+
+def _fingerprint(run: Run, folder: Path | None) -> str | None:
+    """Names the content of another dataset than the run's own, which is known already."""
+    return None if folder is None else open_dataset(folder, run.data).fingerprint
 
 
 def _unchanged(job: _Job) -> ExportedPackage | None:
@@ -247,8 +255,8 @@ def _unchanged(job: _Job) -> ExportedPackage | None:
         return None
     if file_hashes(golden_folder(job.package)) != sidecar.golden_files:
         return None
-    if sidecar.search is not None and not plot_path(job.package).is_file():
-        return None
+    if sidecar.search is not None and (sidecar.search.get("stopped") or not plot_path(job.package).is_file()):
+        return None  # more time may find a smaller one
     return _exported(job.package, sidecar, unchanged=True)
 
 
@@ -260,6 +268,7 @@ def _export(
     with ExitStack() as stack:
         with progress(f"exporting {run.variant}", len(plain) + 1, "steps") as advance:
             original = _original(run, record)
+            _check_colour(original.graph, jobs)
             conversion = stack.enter_context(converted(original.graph, run.class_names, TARGETS["iOS15"], rewrites))
             advance(1, "converted")
             for job in plain:
@@ -272,6 +281,16 @@ def _export(
                 conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
                 exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
     return exported
+
+
+def _check_colour(graph: ClassifierGraph, jobs: list[_Job]) -> None:
+    """Refuses what reads photographs, which is done in greyscale, for models that take colour."""
+    for job in jobs:
+        if graph.channels != 1 and job.takes_long:
+            raise UnsupportedError(
+                f"mode {job.mode.name} searches or trains on greyscale images only, and this model takes colour",
+                hint="export it in a mode that needs no images, such as int8",
+            )
 
 
 def _original(run: Run, record: RunRecord) -> _Original:
@@ -298,7 +317,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
     check_range(program.constants, conversion.float32, job.mode)
     choices = choose_forms(program.constants, job.mode.weights)
     program, quantized, found, tuned, trained = replace(program, model=described), None, None, None, None
-    work = out / f".{job.package.stem}.training"
+    work, journal = out / f".{job.package.stem}.training", out / f".{job.package.stem}.search.jsonl"
     learn = None if job.finetune is None else _learner(original, job.finetune, program, work)
     if job.mode.searches:
         compressed, found, tuned = smallest_program(
@@ -309,7 +328,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             parse_chip(engine.min_chip),
             job.search,
             lambda pixels: reference_probabilities(graph, list(pixels)),
-            out / f".{job.package.stem}.search.jsonl",
+            journal,
             learn,
         )
     elif job.mode.quantizes_activations:
@@ -358,6 +377,9 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
         card_path(package).write_text(model_card(sidecar, run.export, size_bytes), encoding="utf-8")
         if found is not None:
             draw_front(found, size_bytes, plot_path(package))
+    if found is not None and not found.stopped:
+        with storage_errors(journal):
+            journal.unlink(missing_ok=True)
     if work.is_dir():
         with storage_errors(work):
             shutil.rmtree(work)

@@ -15,7 +15,7 @@ from kewcore.training.run import load_run
 IMAGES_A_CLASS = 40
 
 
-def write_trainable_run(folder: Path) -> Path:
+def write_trainable_run(folder: Path, images_a_class: int = IMAGES_A_CLASS) -> Path:
     """Writes a run and the images that it says it was trained on: stripes, spots and a gradient, with noise.
 
     Its last layer is solved for by least squares, so that it tells them apart.
@@ -25,7 +25,7 @@ def write_trainable_run(folder: Path) -> Path:
     patterns = (rows // 5 % 2 * 120, (rows % 8 < 4) * (columns % 8 < 4) * 160, columns * 5)
     for name, pattern in zip(CLASS_NAMES, patterns, strict=True):
         (folder / "data" / name).mkdir(parents=True)
-        for number in range(IMAGES_A_CLASS):
+        for number in range(images_a_class):
             pixels = np.clip(pattern + generator.integers(0, 90, (40, 36)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / "data" / name / f"{number}.png")
     network = small_network()

@@ -55,11 +55,6 @@ class Journal:
         self._results[key] = result
         self._append(json.dumps({"key": key, "result": result}) + "\n")
 
-    def remove(self) -> None:
-        """Deletes the file: the search is done."""
-        with storage_errors(self._path):
-            self._path.unlink(missing_ok=True)
-
     def _append(self, text: str) -> None:
         with storage_errors(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(text)

@@ -51,7 +51,7 @@ def smallest_program(
         chip: Whose Neural Engine latencies are estimated for.
         settings: Budget, time limit and images.
         reference: TensorFlow's probabilities of uint8 `[N, H, W]`.
-        journal: File for results, from which a search that was cut off goes on; removed when it is done.
+        journal: File for results, from which a search that was cut off goes on.
         learn: Trains smaller mixes than the one that keeps the budget as it is; None for no training.
 
     Returns:
@@ -81,7 +81,6 @@ def smallest_program(
         best = [one for one in trained if not one.misses][-1]
     candidate = evaluator.candidate(best.mix.forms) if learned is None else learned.program
     unseen = evaluator.run(candidate, labelled(chosen.unseen, run, reference)).figures
-    kept.remove()
     operations = {one.name: one.consumer for one in space.weights}
     return candidate, _record(outcome, best, trained, chosen, unseen, settings.budget, chip, operations), learned
 
@@ -91,12 +90,10 @@ def _required(outcome: Outcome, budget: Budget) -> Measured:
         return outcome.chosen
     nearest = min(outcome.measured, key=lambda one: (len(one.misses), one.ran.size_bytes), default=None)
     found = (
-        ""
-        if nearest is None
-        else f"; the nearest, of {nearest.ran.size_bytes} bytes: {', '.join(nearest.misses) or 'too large'}"
+        "" if nearest is None else f"; the nearest has {nearest.ran.size_bytes:,} bytes: {', '.join(nearest.misses)}"
     )
     raise ExportError(
-        f"no package with a {budget} was found among {len(outcome.measured)} that were run{found}",
+        f"none of {len(outcome.measured)} packages that were run keeps the budget ({budget}){found}",
         hint="allow more with --max-drop, --min-agreement or --max-size, or more time with --time-limit",
     )
 

@@ -1,0 +1,73 @@
+"""`--quantize auto` from a run to a package: what it finds, what it says, how it goes on, what it refuses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from finetune_runs import write_trainable_run
+from small_networks import small_network
+
+from kewcore.data.dataset import open_dataset
+from kewcore.data.pixels import load_pixels
+from kewcore.errors import DataError, ExportError, UnsupportedError
+from kewcore.models.reference import KerasClassifier
+from kewcore.runtime import PackageClassifier
+from kewcore.training.run import load_run
+from kewcore_export.export import export_run
+from kewcore_export.modes import parse_modes
+from kewcore_export.search.budget import budget_of
+from kewcore_export.search.settings import SearchSettings
+from kewcore_export.verification import verify_package
+
+pytestmark = [pytest.mark.parity, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_trainable_run(tmp_path_factory.mktemp("searched"), images_a_class=120)
+
+
+def test_a_search_that_was_cut_off_goes_on_and_says_what_it_found(run: Path, tmp_path: Path) -> None:
+    modes, budget = parse_modes(["auto"]), budget_of("2", None, None)
+    (cut,) = export_run(run, modes, tmp_path, search=SearchSettings(budget, time_limit_s=0.5))
+    assert cut.sidecar.search is not None
+    assert cut.sidecar.search["stopped"]
+    assert (tmp_path / ".KewCNN-original-auto.search.jsonl").is_file()
+    (found,) = export_run(run, modes, tmp_path, search=SearchSettings(budget))
+    assert found.sidecar.search is not None
+    search = found.sidecar.search
+    assert not found.unchanged  # the first was not the last word
+    assert not search["stopped"]
+    assert found.size_bytes <= cut.size_bytes
+    assert not list(tmp_path.glob(".*.jsonl"))
+    assert (tmp_path / "KewCNN-original-auto.search.png").read_bytes().startswith(b"\x89PNG")
+    verify_package(found.path)
+    # The figures on unseen images, from the package as it lies there.
+    loaded = load_run(run)
+    test = load_pixels(open_dataset(loaded.dataset_path, loaded.data).splits["test"], loaded.data)
+    reference = KerasClassifier(run).probabilities(test.images)
+    package = PackageClassifier(found.path).probabilities(test.images)
+    assert search["unseen"]["images"] == len(test.labels)
+    assert search["unseen"]["agreement"] == pytest.approx(np.mean(reference.argmax(1) == package.argmax(1)))
+    assert search["unseen"]["accuracy"] == pytest.approx(np.mean(package.argmax(1) == test.labels))
+    (again,) = export_run(run, modes, tmp_path, search=SearchSettings(budget))
+    assert again.unchanged
+
+
+def test_no_package_is_small_enough(run: Path, tmp_path: Path) -> None:
+    settings = SearchSettings(budget_of("0.5", None, "900"), time_limit_s=1)
+    with pytest.raises(ExportError, match="packages that were run keeps the budget"):
+        export_run(run, parse_modes(["auto"]), tmp_path, search=settings)
+
+
+def test_too_few_images_to_judge_by(tmp_path: Path) -> None:
+    small = write_trainable_run(tmp_path, images_a_class=40)
+    with pytest.raises(DataError, match="a search needs 32 validation images or more to judge packages on"):
+        export_run(small, parse_modes(["auto"]), tmp_path / "out")
+
+
+def test_colour_models_are_refused(run_of: Callable[[Any], Path], tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="mode auto searches or trains on greyscale images only"):
+        export_run(run_of(small_network(channels=3)), parse_modes(["auto"]), tmp_path)
