@@ -25,7 +25,7 @@ class Budget:
     def misses(self, figures: Figures) -> tuple[str, ...]:
         """Says which bounds on answers the figures do not keep, in words; none where all are kept.
 
-        A drop is judged by its estimate and one standard deviation more: of few images the accuracies alone say
+        A drop is judged by its estimate and two standard deviations more: of few images the accuracies alone say
         little, and the smallest of many packages would be the luckiest.
         """
         found = []

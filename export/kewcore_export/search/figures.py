@@ -14,6 +14,10 @@ _PRIOR_SHARE = 0.5
 """Deviation of the drop that is thought likely beforehand, as a part of the images whose class changes: with a share q
 of them, the drop lies between -q and q."""
 
+_DEVIATIONS = 2
+"""By how many standard deviations the estimate is raised. With one, the smallest of eleven mixes of KewCNN (original)
+that kept 0.5 percentage points on 293 validation images lost 0.7 on 840 others."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -29,7 +33,7 @@ class Figures:
         drop_interval_pp: Its 95 % paired bootstrap interval.
         estimated_drop_pp: The drop that all views, and the reference's own probabilities, make likely; see
             `_estimated_drop`.
-        estimated_drop_upper_pp: One standard deviation more: five of six drops are less.
+        estimated_drop_upper_pp: Two standard deviations more: 39 of 40 drops are less.
         mean_kl_nats: Mean Kullback-Leibler divergence from the reference, over all views.
     """
 
@@ -72,7 +76,7 @@ def measured_figures(
         drop_pp=accuracy.drop_pp,
         drop_interval_pp=accuracy.drop_interval_pp,
         estimated_drop_pp=100 * estimated,
-        estimated_drop_upper_pp=100 * (estimated + deviation),
+        estimated_drop_upper_pp=100 * (estimated + _DEVIATIONS * deviation),
         mean_kl_nats=mean_kl_nats(reference, candidate),
     )
 
