@@ -17,8 +17,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	# pytest imports test modules by their base names: two alike cannot be collected in one run.
-	@! git ls-files 'tests/*.py' | xargs -n 1 basename | grep -v '^conftest.py$$' | sort | uniq -d | grep .
+	@# pytest imports test modules by their base names: two alike cannot be collected in one run.
+	@! git ls-files 'tests/*test_*.py' | xargs -n 1 basename | sort | uniq -d | grep .
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest bench/suites --benchmark-only $(ARGS)
