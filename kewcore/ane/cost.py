@@ -113,7 +113,7 @@ class Estimate:
         return max(self.by_bound, key=lambda bound: self.by_bound[bound])
 
 
-def estimated_ms(source: Model | Residency, chip: Chip) -> Estimate:
+def estimate_for(source: Model | Residency, chip: Chip) -> Estimate:
     """Estimates how long a package takes on one chip.
 
     Args:

@@ -10,7 +10,7 @@ from mlbuilder import Const, Op
 from one_op import program, zeros
 
 from kewcore.ane.chips import CHIPS, parse_chip
-from kewcore.ane.cost import Estimate, estimate, estimated_ms
+from kewcore.ane.cost import Estimate, estimate, estimate_for
 from kewcore.ane.residency import residency
 from kewcore.ane.roofline import Bound
 from kewcore.errors import UsageError
@@ -48,7 +48,7 @@ def ms(count_bytes: float, gb_per_s: float) -> float:
 def test_a_large_intermediate_spills_and_its_activation_does_not(tmp_path: Path) -> None:
     after = [Op("relu", {"x": "a"}, {"b": (F16, (1, 32, SIDE, SIDE))}), pool("b", "c")]
     model = wide_conv(tmp_path, after, "c")
-    found = estimated_ms(model, M1)
+    found = estimate_for(model, M1)
     conv, relu, pooling = found.operations
     assert conv.work is not None
     assert conv.work.activation_bytes == 2 * SIDE * SIDE + 2 * WIDE  # the input, and what does not stay
@@ -62,7 +62,7 @@ def test_a_large_intermediate_spills_and_its_activation_does_not(tmp_path: Path)
     assert found.bound is Bound.ACTIVATIONS
     assert sum(found.by_bound.values()) == pytest.approx(found.estimated_ms)
     # On the M5 it stays: only the border is left.
-    roomy = estimated_ms(model, M5)
+    roomy = estimate_for(model, M5)
     assert [row.work.activation_bytes for row in roomy.operations if row.work is not None] == [
         2 * SIDE * SIDE,
         2 * 32 * 64 * 64,
@@ -89,8 +89,8 @@ def test_strips_keep_an_intermediate_on_the_chip(tmp_path: Path) -> None:
     ops.append(
         Op("concat", {"values": ("p0", "p1"), "axis": np.int32(2), "interleave": False}, {"y": (F16, (1, 32, 64, 64))})
     )
-    striped = estimated_ms(program(tmp_path / "striped", ops, {"x": (F16, (1, 1, SIDE, SIDE))}, ["y"]), M1)
-    whole = estimated_ms(wide_conv(tmp_path / "whole", [pool("a", "y")], "y"), M1)
+    striped = estimate_for(program(tmp_path / "striped", ops, {"x": (F16, (1, 1, SIDE, SIDE))}, ["y"]), M1)
+    whole = estimate_for(wide_conv(tmp_path / "whole", [pool("a", "y")], "y"), M1)
     border = 2 * SIDE * SIDE + 2 * 32 * 64 * 64
     moved = [
         sum(row.work.activation_bytes for row in found.operations if row.work is not None) for found in (whole, striped)
@@ -105,7 +105,7 @@ def test_an_activation_that_is_not_alone_is_counted_by_itself(tmp_path: Path) ->
         Op("relu", {"x": "a"}, {"b": (F16, (1, 32, SIDE, SIDE))}),
         Op("add", {"x": "a", "y": "b"}, {"c": (F16, (1, 32, SIDE, SIDE))}),
     ]
-    found = estimated_ms(wide_conv(tmp_path, after, "c"), M1)
+    found = estimate_for(wide_conv(tmp_path, after, "c"), M1)
     assert [row.part_of for row in found.operations] == [None, None, None]
     assert [row.work.activation_bytes for row in found.operations if row.work] == [
         2 * SIDE * SIDE + 2 * WIDE,
@@ -120,7 +120,7 @@ def test_a_scale_per_channel_is_part_of_the_convolution(tmp_path: Path) -> None:
         Op("mul", {"x": "a", "y": zeros(1, 32, 1, 1)}, {"b": (F16, (1, 32, SIDE, SIDE))}),
         Op("relu", {"x": "b"}, {"c": (F16, (1, 32, SIDE, SIDE))}),
     ]
-    found = estimated_ms(wide_conv(tmp_path, after, "c"), M1)
+    found = estimate_for(wide_conv(tmp_path, after, "c"), M1)
     assert [row.part_of for row in found.operations] == [None, 1, 1]
     assert found.operations[0].work is not None
     assert found.operations[0].work.weight_bytes == 2 * 32 + 2 * 32  # kernel and scales
@@ -133,7 +133,7 @@ def test_what_runs_elsewhere_has_no_estimate_and_costs_a_second_dispatch(tmp_pat
         Op("mod", {"x": "a", "y": "x"}, {"b": (F16, (64,))}),
         Op("relu", {"x": "b"}, {"y": (F16, (64,))}),
     ]
-    found = estimated_ms(program(tmp_path, ops, {"x": (F16, (64,))}, ["y"]), M1)
+    found = estimate_for(program(tmp_path, ops, {"x": (F16, (64,))}, ["y"]), M1)
     assert [row.estimated_ms for row in found.operations] == pytest.approx([ms(256, 24), None, ms(256, 24)])
     assert [row.bound for row in found.operations] == [Bound.ACTIVATIONS, None, Bound.ACTIVATIONS]
     assert (found.elsewhere, found.is_complete) == (1, False)
@@ -187,7 +187,7 @@ def product(path: Path, form: str) -> Model:
 def test_weights_stream_as_the_chip_takes_them(tmp_path: Path, form: str, bytes_on_m1: int, bytes_on_a14: int) -> None:
     model = product(tmp_path, form)
     for chip, expected in ((M1, bytes_on_m1), (A14, bytes_on_a14)):
-        (cost,) = estimated_ms(model, chip).operations
+        (cost,) = estimate_for(model, chip).operations
         assert cost.work is not None
         assert cost.work.weight_bytes == expected
         assert cost.estimated_ms == pytest.approx(ms(expected, 51))
@@ -226,7 +226,7 @@ def test_bytes_times_bytes(tmp_path: Path) -> None:
         *conv(2, "d", "y", 32),
     ]
     model = program(tmp_path, ops, {"x": (F16, small)}, ["y"])
-    found = estimated_ms(model, A17)
+    found = estimate_for(model, A17)
     first, second = (row.work for row in found.operations if row.work is not None and row.work.multiply_adds)
     assert first is not None
     assert second is not None
@@ -242,9 +242,9 @@ def test_bytes_times_bytes(tmp_path: Path) -> None:
 def test_a_report_serves_as_well_as_a_model(tmp_path: Path) -> None:
     model = product(tmp_path, "fp16")
     report = residency(model, [M1, M5])
-    assert estimated_ms(report, M5) == estimated_ms(model, M5)
+    assert estimate_for(report, M5) == estimate_for(model, M5)
     with pytest.raises(UsageError, match="the report is on M1, M5, not on A14"):
-        estimated_ms(report, A14)
+        estimate_for(report, A14)
 
 
 @pytest.mark.runtime

@@ -11,7 +11,7 @@ from mlbuilder import Op
 from one_op import Types, program, zeros
 
 from kewcore.ane.chips import parse_chip
-from kewcore.ane.cost import estimated_ms
+from kewcore.ane.cost import estimate_for
 from kewcore.ane.published import estimated_figure_ms, figures
 
 pytestmark = pytest.mark.unit
@@ -48,6 +48,6 @@ def product(size: int) -> Layers:
 def test_a_package_is_estimated_as_the_published_layers_are(tmp_path: Path, network: str, layers: Layers) -> None:
     (figure,) = [one for one in figures() if one.network == network and one.form == "fp16"]
     model = program(tmp_path, *layers, ["y"])
-    found = estimated_ms(model, parse_chip(figure.chip))
+    found = estimate_for(model, parse_chip(figure.chip))
     assert found.is_complete
     assert found.estimated_ms == pytest.approx(estimated_figure_ms(figure))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.ane.chips import Chip
-from kewcore.ane.cost import estimated_ms
+from kewcore.ane.cost import estimate_for
 from kewcore.parity.snr import mean_kl_nats
 from kewcore.runtime import PackageClassifier, load
 from kewcore_export.activations.execution import Watched, over_images
@@ -146,7 +146,7 @@ class Evaluator:
             write_program(candidate, package)
             answers = PackageClassifier(package).probabilities(images.pixels)
             size_bytes = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
-            estimate = estimated_ms(load(package, "reference"), self._chip)
+            estimate = estimate_for(load(package, "reference"), self._chip)
         figures = measured_figures(images.reference, answers, images.labels, images.views)
         return Ran(figures, size_bytes, estimate.estimated_ms if estimate.is_complete else None)
 
