@@ -46,6 +46,8 @@ class Latency:
         first_predict_ms: The first prediction after loading.
         median_ms: Over all timed predictions.
         p95_ms: 95th percentile of them.
+        p99_ms: 99th percentile of them.
+        iqr_ms: Spread: from their first to their third quartile.
         round_medians_ms: Median of each round.
         predicts: How many predictions were timed.
         peak_memory_bytes: Memory of the engine's process at most, libraries included.
@@ -58,6 +60,8 @@ class Latency:
     first_predict_ms: float
     median_ms: float
     p95_ms: float
+    p99_ms: float
+    iqr_ms: float
     round_medians_ms: tuple[float, ...]
     predicts: int
     peak_memory_bytes: int
@@ -70,10 +74,12 @@ class LatencyRatio:
     Attributes:
         median: Median over the rounds of the ratio of the rounds' medians.
         interval: Its 95 % bootstrap interval over rounds.
+        round_ratios: The ratio of each round: what a later run compares its own with.
     """
 
     median: float
     interval: Interval
+    round_ratios: tuple[float, ...] = ()
 
 
 def measure(
@@ -110,19 +116,22 @@ def ratio(latency: Latency, reference: Latency, seed: int = 0) -> LatencyRatio:
         seed: Of the bootstrap.
     """
     ratios = np.array(latency.round_medians_ms) / np.array(reference.round_medians_ms)
-    return LatencyRatio(float(np.median(ratios)), bootstrap(ratios, np.median, seed=seed))
+    return LatencyRatio(float(np.median(ratios)), bootstrap(ratios, np.median, seed=seed), tuple(ratios.tolist()))
 
 
 def _summary(engine: EngineProcess, rounds: Sequence[Sequence[float]]) -> Latency:
     every = np.concatenate([np.array(one) for one in rounds])
+    first_quartile, median, third_quartile, p95, p99 = np.quantile(every, [0.25, 0.5, 0.75, 0.95, 0.99])
     return Latency(
         engine=engine.load.label,
         threads=engine.spec.threads,
         import_ms=engine.load.import_ms,
         load_ms=engine.load.load_ms,
         first_predict_ms=engine.load.first_predict_ms,
-        median_ms=float(np.median(every)),
-        p95_ms=float(np.quantile(every, 0.95)),
+        median_ms=float(median),
+        p95_ms=float(p95),
+        p99_ms=float(p99),
+        iqr_ms=float(third_quartile - first_quartile),
         round_medians_ms=tuple(float(np.median(one)) for one in rounds),
         predicts=every.size,
         peak_memory_bytes=engine.peak_memory_bytes(),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kewcore.parity.agreement import ParityMetrics
 from kewcore.parity.classification import ClassificationMetrics
+from kewcore_bench.engine_result import EngineResult
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.latency import Latency, LatencyOptions, LatencyRatio
 
@@ -114,6 +115,7 @@ class VariantResult:
         packages: In the order asked for.
         gallery: Images with everyone's opinion, disagreements first.
         history: Columns of the run's `history.csv`, by name; empty where there is none.
+        engines: One row for each engine and model that was asked for, failures included, the reference's first.
     """
 
     recipe: str
@@ -126,6 +128,7 @@ class VariantResult:
     packages: tuple[PackageResult, ...]
     gallery: tuple[Sample, ...]
     history: Mapping[str, tuple[float, ...]]
+    engines: tuple[EngineResult, ...] = ()
 
 
 @dataclass(frozen=True)

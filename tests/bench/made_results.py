@@ -19,7 +19,9 @@ NAMES = ("a<b", "c_d")
 def latency_of(engine: str, rounds: tuple[float, ...]) -> Latency:
     """A latency whose rounds are given, in milliseconds."""
     median = float(np.median(rounds))
-    return Latency(engine, 2, 100.0, 10.0, 2 * median, median, max(rounds), rounds, 5 * len(rounds), 10**8)
+    return Latency(
+        engine, 2, 100.0, 10.0, 2 * median, median, max(rounds), max(rounds), 0.1, rounds, 5 * len(rounds), 10**8
+    )
 
 
 def result_of(agree: int, of: int, *, stand_in: bool = True) -> BenchResult:

@@ -54,6 +54,10 @@ def test_a_drifting_host_does_not_move_the_ratio() -> None:
     assert ratio(found["fast"], found["slow"]).median == pytest.approx(0.4)
     assert ratio(found["fast"], found["slow"]).interval.high == pytest.approx(0.4)
     assert found["slow"].median_ms == pytest.approx(10 * sorted(drift)[4])
+    assert found["slow"].p95_ms <= found["slow"].p99_ms <= 10 * max(drift)
+    assert found["slow"].iqr_ms == pytest.approx(
+        10 * (np.sort(drift)[6] - np.sort(drift)[2])
+    )  # 27 of 9 rounds: 6.5th, 19.5th
     assert (found["slow"].predicts, len(found["slow"].round_medians_ms), len(turns)) == (27, 9, 18)
     assert (found["slow"].load_ms, found["slow"].first_predict_ms, found["slow"].peak_memory_bytes) == (2.0, 3.0, 5)
     rounds = [tuple(calls[index : index + 2]) for index in range(0, 18, 2)]
@@ -65,6 +69,7 @@ def test_the_ratio_is_taken_round_by_round() -> None:
     found = ratio(latency_of("a", (2.0, 20.0, 6.0)), latency_of("b", (1.0, 10.0, 4.0)))
     assert found.median == 2.0
     assert 1.5 <= found.interval.low <= 2.0 <= found.interval.high
+    assert found.round_ratios == (2.0, 2.0, 1.5)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=80), st.integers(1, 90))
