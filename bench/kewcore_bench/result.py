@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore.data.prepare import Balance
 from kewcore.parity.agreement import ParityMetrics
 from kewcore.parity.classification import ClassificationMetrics
 from kewcore_bench.engine_result import EngineResult
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.latency import Latency, LatencyOptions, LatencyRatio
+from kewcore_bench.variant_comparison import VariantComparison
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class DatasetFacts:
         available: How many it has.
         stand_in: True for the built-in sample set, whose figures say nothing about real photographs.
         class_counts: Images used, by class.
+        class_balance: Training images by class, without and with synthetic ones.
     """
 
     path: Path
@@ -35,6 +38,7 @@ class DatasetFacts:
     available: int
     stand_in: bool
     class_counts: Mapping[str, int]
+    class_balance: tuple[Balance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ class BenchResult:
         dataset: On what.
         latency_options: How latency was measured; None when it was not.
         variants: One entry a run.
+        comparison: Original beside synthetic, where both variants of a recipe were benched; otherwise None.
     """
 
     created: str
@@ -150,3 +155,4 @@ class BenchResult:
     dataset: DatasetFacts
     latency_options: LatencyOptions | None
     variants: tuple[VariantResult, ...]
+    comparison: VariantComparison | None = None
