@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from kewcore.data.prepare import Balance
 from kewcore.parity.agreement import ParityMetrics
 from kewcore.parity.classification import ClassificationMetrics
+from kewcore.parity.drift import LayerDrift
+from kewcore.parity.pipeline import PipelineParity
+from kewcore.parity.robustness import CorruptionParity
 from kewcore_bench.engine_result import EngineResult
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.latency import Latency, LatencyOptions, LatencyRatio
@@ -89,6 +92,8 @@ class PackageResult:
         disagreement_files: The images behind `parity.disagreements`.
         latency: On this host; None when it was not measured.
         latency_ratio: Over the reference's latency, paired by round.
+        robustness: Parity on corrupted images, one entry a corruption and strength; empty where it was not measured.
+        drift: The reference's layers in order, each beside the package's value; empty where it was not traced.
     """
 
     name: str
@@ -102,6 +107,8 @@ class PackageResult:
     disagreement_files: tuple[Path, ...]
     latency: Latency | None
     latency_ratio: LatencyRatio | None
+    robustness: tuple[CorruptionParity, ...] = ()
+    drift: tuple[LayerDrift, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,7 @@ class VariantResult:
         gallery: Images with everyone's opinion, disagreements first.
         history: Columns of the run's `history.csv`, by name; empty where there is none.
         engines: One row for each engine and model that was asked for, failures included, the reference's first.
+        pipelines: What other input pipelines change in the reference's answers; empty where it was not measured.
     """
 
     recipe: str
@@ -133,6 +141,7 @@ class VariantResult:
     gallery: tuple[Sample, ...]
     history: Mapping[str, tuple[float, ...]]
     engines: tuple[EngineResult, ...] = ()
+    pipelines: tuple[PipelineParity, ...] = ()
 
 
 @dataclass(frozen=True)

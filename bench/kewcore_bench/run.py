@@ -181,7 +181,7 @@ def _package(
     reference_latency: Latency | None,
     seed: int,
 ) -> PackageResult:
-    parity = compare(reference, probabilities, images.labels, seed=seed)
+    parity = compare(reference, probabilities, images.labels, class_names=images.class_names, seed=seed)
     artefact = describe(one.path)
     return PackageResult(
         name=one.path.stem,

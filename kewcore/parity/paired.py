@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from kewcore.parity.intervals import RESAMPLES, Interval
+from kewcore.parity.intervals import RESAMPLES, Interval, wilson
 
 _PSEUDO_COUNT = 0.5
 
@@ -20,6 +20,8 @@ class PairedAccuracy:
         n: Labelled images.
         first_accuracy: 0…1.
         second_accuracy: 0…1.
+        first_interval: 95 % Wilson interval of the first accuracy.
+        second_interval: 95 % Wilson interval of the second.
         drop_pp: First minus second, in percentage points: above 0 the second is worse.
         drop_interval_pp: 95 % paired bootstrap interval of `drop_pp`.
         only_first_right: Images that the first alone got right (discordant).
@@ -30,6 +32,8 @@ class PairedAccuracy:
     n: int
     first_accuracy: float
     second_accuracy: float
+    first_interval: Interval
+    second_interval: Interval
     drop_pp: float
     drop_interval_pp: Interval
     only_first_right: int
@@ -52,6 +56,8 @@ def compare_accuracy(first_right: NDArray[np.bool_], second_right: NDArray[np.bo
         n=n,
         first_accuracy=float(first_right.mean()),
         second_accuracy=float(second_right.mean()),
+        first_interval=wilson(int(first_right.sum()), n),
+        second_interval=wilson(int(second_right.sum()), n),
         drop_pp=100 * (only_first - only_second) / n,
         drop_interval_pp=drop_interval_pp(n, only_first, only_second, seed=seed),
         only_first_right=only_first,
