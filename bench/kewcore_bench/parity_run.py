@@ -28,13 +28,22 @@ def classify(engine: EngineProcess, what: str, images: int, class_names: tuple[s
     Raises:
         PackageError: The classes differ; or as the engine raises.
     """
+    check_classes(engine, class_names)
+    with progress(what, images) as advance:
+        return engine.probabilities(advance)
+
+
+def check_classes(engine: EngineProcess, class_names: tuple[str, ...]) -> None:
+    """Refuses an engine whose classes are not those of the images.
+
+    Raises:
+        PackageError: They differ.
+    """
     if engine.load.class_names != class_names:
         raise PackageError(
             f"'{engine.spec.path}' has the classes {', '.join(engine.load.class_names)}; "
             f"the images have {', '.join(class_names)}"
         )
-    with progress(what, images) as advance:
-        return engine.probabilities(advance)
 
 
 def reference_key(model_sha256: str, pixels: NDArray[np.uint8], tensorflow_version: str) -> str:

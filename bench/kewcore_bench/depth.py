@@ -1,0 +1,66 @@
+"""What a bench looks into beyond the images as they are: corruptions, other input pipelines, drift along the layers."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kewcore.runtime.loading import ExecutorChoice
+from kewcore_bench.engines import EngineSpec
+from kewcore_bench.hosts import usable_cores
+from kewcore_bench.images import LabelledImages
+from kewcore_bench.result import BenchResult, VariantResult
+from kewcore_bench.robustness import measure_robustness
+
+
+@dataclass(frozen=True)
+class DepthOptions:
+    """What to look into, and how.
+
+    Attributes:
+        robustness: Answers on corrupted images.
+        pipelines: Answers on pixels of other input pipelines.
+        trace_images: How many images drift is traced on; 0 traces none.
+        executor: Of packages.
+        threads: Threads of every engine; None takes all cores.
+        cache: Folder in which the reference's answers are kept; None keeps none.
+        seed: Of corruptions and bootstraps.
+    """
+
+    robustness: bool = False
+    pipelines: bool = False
+    trace_images: int = 0
+    executor: ExecutorChoice = "auto"
+    threads: int | None = None
+    cache: Path | None = None
+    seed: int = 0
+
+
+def deepen(result: BenchResult, images: LabelledImages, options: DepthOptions) -> BenchResult:
+    """Adds to a result what `options` ask for.
+
+    Args:
+        result: What a bench found on the images.
+        images: The same images.
+        options: What to look into.
+
+    Raises:
+        KewError: An engine cannot be loaded or run.
+    """
+    variants = result.variants
+    if options.robustness:
+        variants = tuple(_with_robustness(variant, images, options) for variant in variants)
+    return replace(result, variants=variants)
+
+
+def _with_robustness(variant: VariantResult, images: LabelledImages, options: DepthOptions) -> VariantResult:
+    threads = options.threads or usable_cores()
+    found = measure_robustness(
+        EngineSpec("tensorflow", variant.run, "auto", threads),
+        {str(one.path): EngineSpec("package", one.path, options.executor, threads) for one in variant.packages},
+        images,
+        model_sha256=variant.model_sha256,
+        what=variant.variant,
+        cache=options.cache,
+        seed=options.seed,
+    )
+    packages = tuple(replace(one, robustness=found[str(one.path)]) for one in variant.packages)
+    return replace(variant, packages=packages)
