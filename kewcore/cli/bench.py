@@ -37,6 +37,9 @@ def bench(
         Path | None, typer.Option("--gate", metavar="FILE", help="TOML file of bounds; exit 1 when one is missed.")
     ] = None,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Measure parity alone.")] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Compare on corrupted images too: five kinds, five strengths each.")
+    ] = False,
     html: Annotated[bool, typer.Option("--html/--no-html", help="Write the HTML report.")] = True,
     skip_bad: SkipBad = False,
     seed: Seed = 0,
@@ -56,6 +59,7 @@ def bench(
     from kewcore.errors import CheckFailedError, StorageError
     from kewcore_bench import gates as gating
     from kewcore_bench.candidates import candidate, newest_packages
+    from kewcore_bench.depth import DepthOptions, deepen
     from kewcore_bench.run import BenchOptions, record_parity, run_bench
     from kewcore_bench.schema import to_json, to_object
     from kewcore_bench.sources import labelled_images
@@ -75,6 +79,8 @@ def bench(
         executor=executor.value, threads=threads, rounds=0 if no_latency else rounds, cache=CACHE, seed=seed
     )
     result = run_bench(candidates, images, options)
+    depth = DepthOptions(robustness, executor=executor.value, threads=threads, cache=CACHE, seed=seed)
+    result = deepen(result, images, depth)
     verdicts = gating.judge(gates, result) if gates is not None else ()
     report_written(write_reports(result, out, verdicts, html=html))
     try:
@@ -111,9 +117,12 @@ def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = ()) -> N
     from kewcore.cli.output import print_table
     from kewcore.console import say
     from kewcore_bench import tables
+    from kewcore_bench.depth_tables import depth_tables
 
     for variant in result.variants:
         print_table(tables.title(result, variant), tables.COLUMNS, tables.rows(variant))
+    for table in depth_tables(result):
+        print_table(table.title, table.columns, table.rows, left=table.words)
     if verdicts:
         print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=(0, 1, 5))
     for note in tables.notes(result):
