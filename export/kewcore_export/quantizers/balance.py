@@ -16,7 +16,6 @@ from kewcore_export.quantizers.blocks import Weight, from_rows, to_rows
 
 Moves = NDArray[np.int8]
 _ELEMENTS_AT_ONCE = 1 << 18
-_SHORT_ROW = 64
 
 
 def balancing_moves(
@@ -70,15 +69,21 @@ def _row_moves(weight: Weight, stored: Weight, below: Weight, above: Weight, mov
     step = np.where(upwards, above - stored, stored - below)
     step = np.where(moves == 0, step, np.inf)
     distance = step / 2 - np.where(upwards, error, -error)
-    if weight.shape[1] <= _SHORT_ROW:
-        chosen = _cheapest(distance, step, np.abs(missing))
-    else:
-        chosen = np.stack([_cheapest_of_long(*row) for row in zip(distance, step, np.abs(missing), strict=True)])
+    chosen = _cheapest(distance, step, np.abs(missing))
     return np.where(chosen, np.where(upwards, np.int8(1), np.int8(-1)), moves)
 
 
 def _cheapest(distance: Weight, step: Weight, missing: NDArray[np.float64]) -> NDArray[np.bool_]:
-    order = np.argsort(distance, axis=1, kind="stable")
+    smallest = step.min(axis=1)
+    wanting = (smallest > 0) & (smallest / 2 < missing)
+    if not wanting.any():
+        return np.zeros(distance.shape, bool)
+    # No row can need more moves than this; sorting only so many keeps long rows cheap.
+    count = min(distance.shape[1], int((missing[wanting] / smallest[wanting]).max()) + 2)
+    nearest = np.sort(np.argpartition(distance, count - 1, axis=1)[:, :count], axis=1)
+    order = np.take_along_axis(
+        nearest, np.argsort(np.take_along_axis(distance, nearest, axis=1), axis=1, kind="stable"), axis=1
+    )
     steps = np.take_along_axis(step, order, axis=1)
     possible = np.isfinite(steps)
     steps = np.where(possible, steps, 0)
@@ -86,15 +91,4 @@ def _cheapest(distance: Weight, step: Weight, missing: NDArray[np.float64]) -> N
     chosen = np.cumsum(steps, axis=1, dtype=np.float64) - steps / 2 < missing[:, None]
     result = np.zeros(distance.shape, bool)
     np.put_along_axis(result, order, chosen & possible, axis=1)
-    return result
-
-
-def _cheapest_of_long(distance: Weight, step: Weight, missing: float) -> NDArray[np.bool_]:
-    result = np.zeros(distance.shape, bool)
-    smallest = float(step.min())
-    if np.isfinite(smallest) and 0 < smallest / 2 < missing:
-        # No more than this many moves can be needed; sorting only so many keeps long rows cheap.
-        count = min(distance.size, int(missing / smallest) + 2)
-        nearest = np.sort(np.argpartition(distance, count - 1)[:count])
-        result[nearest] = _cheapest(distance[None, nearest], step[None, nearest], np.array([missing]))[0]
     return result
