@@ -16,6 +16,8 @@ from kewcore.parity.robustness import CorruptionParity
 from kewcore_bench.engine_result import EngineResult
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.latency import Latency, LatencyOptions, LatencyRatio
+from kewcore_bench.load_time import LoadTime
+from kewcore_bench.resident import ResidentShare
 from kewcore_bench.variant_comparison import VariantComparison
 
 
@@ -92,6 +94,8 @@ class PackageResult:
         disagreement_files: The images behind `parity.disagreements`.
         latency: On this host; None when it was not measured.
         latency_ratio: Over the reference's latency, paired by round.
+        resident: What of it can run on the Neural Engine, chip by chip, told by rules.
+        load_time: Of several loads on this host; None where they were not asked for.
         robustness: Parity on corrupted images, one entry a corruption and strength; empty where it was not measured.
         drift: The reference's layers in order, each beside the package's value; empty where it was not traced.
     """
@@ -107,6 +111,8 @@ class PackageResult:
     disagreement_files: tuple[Path, ...]
     latency: Latency | None
     latency_ratio: LatencyRatio | None
+    resident: tuple[ResidentShare, ...] = ()
+    load_time: LoadTime | None = None
     robustness: tuple[CorruptionParity, ...] = ()
     drift: tuple[LayerDrift, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from kewcore_bench.gallery import samples
 from kewcore_bench.hosts import host_facts, installed_version, usable_cores
 from kewcore_bench.images import LabelledImages, pixel_file
 from kewcore_bench.latency import Latency, LatencyOptions
+from kewcore_bench.load_time import LOADS, LoadTime, measure_load
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
+from kewcore_bench.resident import resident_shares
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
@@ -42,6 +44,7 @@ class BenchOptions:
         predicts: Timed predictions of an engine in a round.
         cache: Folder in which reference probabilities are kept; None keeps none.
         seed: Of the order of rounds and of bootstraps.
+        time_loads: Load every package several times, to time it.
     """
 
     executor: ExecutorChoice = "auto"
@@ -50,6 +53,7 @@ class BenchOptions:
     predicts: int = 5
     cache: Path | None = None
     seed: int = 0
+    time_loads: bool = False
 
 
 def run_bench(
@@ -125,6 +129,7 @@ def _variant(
     opinions = {name: _probabilities(name, spec, run, images, pixels, options.cache) for name, spec in specs.items()}
     reference = opinions[REFERENCE]
     timed = _timed(specs, run, pixels, timing) if timing is not None else {}
+    loads = _loads(specs, run, pixels, options.seed) if options.time_loads else {}
     return VariantResult(
         recipe=run.recipe,
         variant=run.variant,
@@ -134,7 +139,11 @@ def _variant(
         metrics=evaluate(images.labels, reference, images.class_names),
         latency=timed.get(REFERENCE),
         packages=tuple(
-            _package(one, images, reference, opinions[name], timed.get(name), timed.get(REFERENCE), options.seed)
+            replace(
+                _package(one, images, reference, opinions[name], timed.get(name), timed.get(REFERENCE), options.seed),
+                resident=resident_shares(one.path),
+                load_time=loads.get(name),
+            )
             for name, one in zip(names, group, strict=True)
         ),
         gallery=samples(images, opinions),
@@ -163,6 +172,12 @@ def _probabilities(
     if key is not None:
         keep(cache, key, found)
     return found
+
+
+def _loads(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, seed: int) -> dict[str, LoadTime]:
+    packages = {name: spec for name, spec in specs.items() if name != REFERENCE}
+    with progress(f"{run.variant} loading", len(packages) * (LOADS + 1), "loads") as advance:
+        return {name: measure_load(spec, pixels, advance, seed=seed) for name, spec in packages.items()}
 
 
 def _timed(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, timing: LatencyOptions) -> dict[str, Latency]:

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from kewcore.console import printable
 from kewcore.parity.intervals import Interval
-from kewcore_bench.gates import Verdict
+from kewcore_bench.gates import Verdict, figure
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 
 COLUMNS = (
@@ -51,10 +52,10 @@ def gate_rows(verdicts: Iterable[Verdict]) -> list[list[str]]:
         [
             one.package,
             one.gate,
-            f"{one.threshold:g}",
-            f"{one.value:.4g}",
-            f"{one.interval.low:.4g} … {one.interval.high:.4g}" if one.interval else _NONE,
-            "held" if one.held else "MISSED",
+            f"{one.threshold:.12g}",
+            figure(one.value),
+            f"{figure(one.interval.low)} … {figure(one.interval.high)}" if one.interval else _NONE,
+            ("held" if one.held else "MISSED") + ("" if one.certain else ", uncertain"),
         ]
         for one in verdicts
     ]
@@ -88,10 +89,10 @@ def markdown(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
     """Writes the whole result as Markdown."""
     parts = [f"# kewcore bench, {result.created}"]
     for variant in result.variants:
-        parts += [f"## {title(result, variant)}", _markdown_table(COLUMNS, rows(variant))]
+        parts += [f"## {title(result, variant)}", markdown_table(COLUMNS, rows(variant))]
     parts += notes(result)
     if verdicts:
-        parts += ["## Gates", _markdown_table(GATE_COLUMNS, gate_rows(verdicts), left=2)]
+        parts += ["## Gates", markdown_table(GATE_COLUMNS, gate_rows(verdicts), left=2)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -130,9 +131,21 @@ def _percents(interval: Interval) -> str:
     return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
-def _markdown_table(columns: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:
+def markdown_table(columns: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:
+    """Writes a Markdown table; what a cell says is shown, never taken for Markdown's own table or for HTML.
+
+    Args:
+        columns: Headings.
+        body: Rows.
+        left: How many of the first columns are words; the others, figures, are aligned to the right.
+    """
+
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(_markdown_cell, cells)) + " |"
 
     rule = "|" + "|".join("---" if index < left else "---:" for index in range(len(columns))) + "|"
     return "\n".join([line(columns), rule, *map(line, body)])
+
+
+def _markdown_cell(text: str) -> str:
+    return printable(text).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")

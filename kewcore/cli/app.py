@@ -3,6 +3,7 @@
 import typer
 
 from kewcore.cli.bench import bench
+from kewcore.cli.bench_gate import BareGate
 from kewcore.cli.commands import Commands
 from kewcore.cli.data import data
 from kewcore.cli.doctor import doctor
@@ -41,7 +42,7 @@ app.command("quickstart")(quickstart)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("export", cls=BareQuantize)(export)
-app.command("bench")(bench)
+app.command("bench", cls=BareGate)(bench)
 app.command("inspect")(inspect)
 app.command("onnx")(onnx)
 app.command("predict")(predict)

@@ -34,7 +34,13 @@ def bench(
         int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.", show_default="all")
     ] = None,
     gate: Annotated[
-        Path | None, typer.Option("--gate", metavar="FILE", help="TOML file of bounds; exit 1 when one is missed.")
+        Path | None,
+        typer.Option(
+            "--gate",
+            metavar="[FILE]",
+            help="Bounds to hold packages against: a TOML file, or pyproject.toml where none follows; exit 1 when one "
+            "is missed.",
+        ),
     ] = None,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Measure parity alone.")] = False,
     robustness: Annotated[
@@ -51,6 +57,8 @@ def bench(
 
     Every engine runs in a process of its own. Accuracies are of the test part of the run's dataset; intervals are 95 %.
 
+    With gates, the folder gets the verdicts as JSON, as JUnit XML and as Markdown too.
+
     Example: `kewcore bench --gate gates.toml --json > bench-result.json`
     """
     from kewcore.artefacts import check_writable
@@ -60,29 +68,40 @@ def bench(
     from kewcore_bench import gates as gating
     from kewcore_bench.candidates import candidate, newest_packages
     from kewcore_bench.depth import DepthOptions, deepen
+    from kewcore_bench.gate_file import check_matches, load_gates
+    from kewcore_bench.gate_reports import write_gate_reports
     from kewcore_bench.run import BenchOptions, record_parity, run_bench
     from kewcore_bench.schema import to_json, to_object
     from kewcore_bench.sources import labelled_images
 
     check_writable(out)
-    gates = gating.load_gates(gate) if gate is not None else None
+    gates = load_gates(gate) if gate is not None else None
     if gates is not None:
         gating.check_measurable(gates, latency=not no_latency)
     if not packages:
         packages = newest_packages()
         say(f"benching the newest packages: {', '.join(str(path) for path in packages)}")
     candidates = [candidate(path) for path in packages]
+    if gates is not None:
+        check_matches(gates, (one.path.stem for one in candidates))
     images = labelled_images(
         [one.run.source for one in candidates], data=data, limit=limit, cache=CACHE, skip_bad=skip_bad
     )
     options = BenchOptions(
-        executor=executor.value, threads=threads, rounds=0 if no_latency else rounds, cache=CACHE, seed=seed
+        executor=executor.value,
+        threads=threads,
+        rounds=0 if no_latency else rounds,
+        cache=CACHE,
+        seed=seed,
+        time_loads=gates is not None and gating.is_set(gates, "max_load_ms"),
     )
     result = run_bench(candidates, images, options)
     depth = DepthOptions(robustness, executor=executor.value, threads=threads, cache=CACHE, seed=seed)
     result = deepen(result, images, depth)
     verdicts = gating.judge(gates, result) if gates is not None else ()
     report_written(write_reports(result, out, verdicts, html=html))
+    if gates is not None:
+        report_written(write_gate_reports(verdicts, gates, result, out))
     try:
         report_written(record_parity(result))
     except StorageError as error:  # Packages may lie where nobody may write; what was measured is no less true.

@@ -1,4 +1,4 @@
-"""Gates: what a file may say, and what holds."""
+"""Verdicts: what holds, and how sure that is."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,81 +7,78 @@ import pytest
 from made_results import result_of
 
 from kewcore.errors import UsageError
-from kewcore_bench.gates import Gates, check_measurable, describe, judge, load_gates
+from kewcore.parity.intervals import Interval
+from kewcore_bench.gate_file import Exceptions, GateFile, Gates
+from kewcore_bench.gates import Verdict, check_measurable, describe, is_set, judge
+from kewcore_bench.latency import LatencyRatio
+from kewcore_bench.load_time import load_time
+from kewcore_bench.resident import ResidentShare
+from kewcore_bench.result import BenchResult
 
 pytestmark = pytest.mark.unit
+FILE = Path("gates.toml")
 
 
-def gates_of(tmp_path: Path, text: str) -> Gates:
-    path = tmp_path / "gates.toml"
-    path.write_text(text)
-    return load_gates(path)
+def measured(**figures: object) -> BenchResult:
+    """A result whose package has 97 % agreement, a drop of 1 point, ratio 0.5, 2 MB, and these figures."""
+    result = result_of(agree=97, of=100)
+    (variant,) = result.variants
+    given = {"resident": (ResidentShare("A14", 0.9), ResidentShare("M5", 1.0)), "load_time": load_time([30, 50, 40.0])}
+    package = replace(variant.packages[0], **(given | figures))
+    return replace(result, variants=(replace(variant, packages=(package,)),))
 
 
-def test_every_gate_is_read(tmp_path: Path) -> None:
-    text = "[gates]\nmin_agreement = 1\nmax_accuracy_drop_pp = 0.5\nmax_latency_ratio = 0.9\nmax_size_mb = 15\n"
-    assert gates_of(tmp_path, text) == Gates(1.0, 0.5, 0.9, 15.0)
-    assert gates_of(tmp_path, "[gates]\nmax_size_mb = 15\n") == Gates(max_size_mb=15.0)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "hold no gate"),
-        ("[gates]\n", "hold no gate"),
-        ("gates = 3\n", "hold no gate"),
-        ("[gate]\nmin_agreement = 1\n", "unknown key or table 'gate'"),
-        ("[gates]\nmin_agreements = 1\n", "unknown key 'min_agreements'"),
-        ("[gates]\nmin_agreement = 1.01\n", "'min_agreement' must be from 0 to 1, got 1.01"),
-        ("[gates]\nmin_agreement = '99 %'\n", "'min_agreement' must be a number from 0 to 1, got '99 %'"),
-        ("[gates]\nmin_agreement = true\n", "'min_agreement' must be a number from 0 to 1, got True"),
-        ("[gates]\nmin_agreement = nan\n", "'min_agreement' must be from 0 to 1, got nan"),
-        ("[gates]\nmax_accuracy_drop_pp = -1\n", r"must be from 0 to 100 \(percentage points\), got -1"),
-        ("[gates]\nmax_latency_ratio = 0\n", "'max_latency_ratio' must be above 0, got 0"),
-        ("[gates]\nmax_latency_ratio = inf\n", "'max_latency_ratio' must be above 0, got inf"),
-        ("[gates]\nmax_size_mb = -2.5\n", r"'max_size_mb' must be above 0 \(megabytes\), got -2.5"),
-        (f"[gates]\nmax_size_mb = 1{'0' * 400}\n", r"must be above 0 \(megabytes\), got 10000"),
-        (f"[gates]\nmax_size_mb = 1{'0' * 5000}\n", "are not valid TOML: Exceeds the limit"),
-        (f"[gates]\nmax_size_mb = {'[' * 100_000}\n", "are not valid TOML"),
-        ("[[gates]]\nmax_size_mb = 1\n", "hold no gate"),
-        ("[gates.more]\nmax_size_mb = 1\n", "unknown key 'more'"),
-        ("[gates\n", "are not valid TOML"),
-    ],
-)
-def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message) as caught:
-        gates_of(tmp_path, text)
-    assert caught.value.exit_code == 2
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot read gates '.*none.toml': No such file"):
-        load_gates(tmp_path / "none.toml")
+def verdicts(gates: Gates, result: BenchResult) -> tuple[Verdict, ...]:
+    return judge(GateFile(FILE, gates), result)
 
 
 def test_each_gate_is_held_against_its_figure() -> None:
-    result = result_of(agree=97, of=100)  # 97 % agreement, drop 1 pp, ratio 0.5, 2 MB
-    found = judge(Gates(0.97, 1.0, 0.5, 2.0), result)
+    found = verdicts(Gates(0.97, 1.0, 0.5, 2.0, 0.9, 40.0), measured())
     assert [(one.gate, one.threshold, round(one.value, 9), one.held) for one in found] == [
         ("min_agreement", 0.97, 0.97, True),
         ("max_accuracy_drop_pp", 1.0, 1.0, True),
         ("max_latency_ratio", 0.5, 0.5, True),
         ("max_size_mb", 2.0, 2.0, True),
+        ("min_resident", 0.9, 0.9, True),
+        ("max_load_ms", 40.0, 40.0, True),
     ]
-    missed = judge(Gates(0.971, 0.99, 0.49, 1.99), result)
-    assert [one.held for one in missed] == [False] * 4
+    missed = verdicts(Gates(0.971, 0.99, 0.49, 1.99, 0.91, 29.0), measured())
+    assert [one.held for one in missed] == [False] * 6
+    assert [one.certain for one in missed] == [False, False, True, True, True, True]
     assert missed[3].interval is None
+    assert missed[4].interval is None
     assert describe(missed[0]) == (
         "Tiny-original-int8: gate min_agreement = 0.971 missed, measured 0.97 (95 % interval 0.9155 to 0.9897)"
     )
+    assert describe(missed[3]) == "Tiny-original-int8: gate max_size_mb = 1.99 missed, measured 2"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "held", "certain"), [(0.89, False, True), (0.9, True, False), (1.0, True, False), (1.11, True, True)]
+)
+def test_a_time_is_too_long_only_when_its_interval_says_so(threshold: float, held: bool, certain: bool) -> None:
+    result = measured(latency_ratio=LatencyRatio(1.02, Interval(0.9, 1.1)))
+    (found,) = verdicts(Gates(max_latency_ratio=threshold), result)
+    assert (found.value, found.held, found.certain) == (1.02, held, certain)
+
+
+def test_an_exception_takes_the_place_of_the_general_bound() -> None:
+    gates = GateFile(FILE, Gates(max_size_mb=1.0), (Exceptions("Tiny-*-int8", Gates(max_size_mb=2.5)),))
+    (found,) = judge(gates, measured())
+    assert (found.threshold, found.held) == (2.5, True)
 
 
 def test_a_latency_gate_needs_latency() -> None:
-    with pytest.raises(UsageError, match="gate 'max_latency_ratio' needs the latency"):
-        check_measurable(Gates(max_latency_ratio=1.0), latency=False)
-    check_measurable(Gates(max_size_mb=1.0), latency=False)
-    result = result_of(agree=98, of=100)
-    variant = result.variants[0]
-    bare = replace(variant, packages=(replace(variant.packages[0], latency_ratio=None),))
+    gates = GateFile(FILE, Gates(), (Exceptions("*", Gates(max_latency_ratio=1.0)),))
+    with pytest.raises(UsageError, match="gate 'max_latency_ratio' needs the latency") as caught:
+        check_measurable(gates, latency=False)
+    assert caught.value.hint == "leave out --no-latency, or the gate"
+    check_measurable(gates, latency=True)
+    check_measurable(GateFile(FILE, Gates(max_size_mb=1.0)), latency=False)
     with pytest.raises(UsageError, match="needs a figure that was not measured for 'Tiny-original-int8'"):
-        judge(Gates(max_latency_ratio=1.0), replace(result, variants=(bare,)))
+        judge(gates, measured(latency_ratio=None))
+
+
+def test_a_gate_is_found_wherever_it_is_set() -> None:
+    gates = GateFile(FILE, Gates(max_size_mb=1.0), (Exceptions("*", Gates(max_load_ms=9.0)),))
+    assert [is_set(gates, name) for name in ("max_size_mb", "max_load_ms", "min_agreement")] == [True, True, False]

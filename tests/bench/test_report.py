@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 from made_results import result_of
 
-from kewcore_bench.gates import Gates, judge
+from kewcore_bench.gate_file import GateFile, Gates
+from kewcore_bench.gates import judge
 from kewcore_bench.report import render, write_report
 from kewcore_bench.schema import to_json, to_object
 from kewcore_bench.tables import COLUMNS, decibels, markdown, megabytes, notes, percent, rows, title
 
 pytestmark = pytest.mark.unit
+
+
+def bounds(**thresholds: float) -> GateFile:
+    return GateFile(Path("gates.toml"), Gates(**thresholds))
 
 
 def test_the_table_has_the_reference_first_and_the_figures_of_each_package() -> None:
@@ -57,7 +62,7 @@ def test_a_stand_in_is_called_one_and_a_latency_names_its_host() -> None:
 
 def test_markdown_holds_every_row_and_escapes_bars() -> None:
     result = result_of(agree=97, of=100)
-    text = markdown(result, judge(Gates(max_size_mb=1), result))
+    text = markdown(result, judge(bounds(max_size_mb=1), result))
     assert "| Tiny-original-int8 | 2.0 MB | 0.250 |" in text
     assert "max (mean) \\|Δp\\|" in text
     assert "| Tiny-original-int8 | max_size_mb | 1 | 2 | – | MISSED |" in text
@@ -116,7 +121,7 @@ class Page(HTMLParser):
 def test_the_report_needs_nothing_beside_it_and_is_well_formed() -> None:
     result = result_of(agree=97, of=100)
     twice = replace(result, variants=(result.variants[0], replace(result.variants[0], variant="synthetic")))
-    text = render(twice, judge(Gates(min_agreement=0.9, max_size_mb=1), twice))
+    text = render(twice, judge(bounds(min_agreement=0.9, max_size_mb=1), twice))
     page = Page(text)
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
@@ -150,10 +155,10 @@ def test_the_report_shows_names_as_text_figures_and_the_stand_in() -> None:
 
 def test_the_report_says_which_gates_were_missed() -> None:
     result = result_of(agree=97, of=100)
-    text = render(result, judge(Gates(min_agreement=0.9, max_size_mb=1), result))
+    text = render(result, judge(bounds(min_agreement=0.9, max_size_mb=1), result))
     assert "Gates missed:" in text
     assert "1 of 2." in text
-    assert "Gates held:" in render(result, judge(Gates(min_agreement=0.9), result))
+    assert "Gates held:" in render(result, judge(bounds(min_agreement=0.9), result))
 
 
 def test_a_run_without_history_or_latency_has_no_such_sections() -> None:
