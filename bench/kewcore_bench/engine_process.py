@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,13 +61,13 @@ class EngineProcess:
     load: LoadFigures
     channel: "_Channel"
 
-    def time(self, warm_up: int, count: int) -> list[float]:
-        """Times `count` predictions of one image each, after `warm_up` others; milliseconds.
+    def time(self, warm_up: int, count: int, batch_size: int = 1) -> list[float]:
+        """Times `count` predictions of `batch_size` images each, after `warm_up` others; milliseconds.
 
         Raises:
             PackageError: The worker died or does not answer.
         """
-        self.channel.ask(f"time\t{warm_up}\t{count}")
+        self.channel.ask(f"time\t{warm_up}\t{count}\t{batch_size}")
         return [float(value) for value in self.channel.answer()["latencies_ms"]]
 
     def peak_memory_bytes(self) -> int:
@@ -112,13 +112,7 @@ def running_engine(spec: EngineSpec, pixels: Path) -> Iterator[EngineProcess]:
         KewError: As the engine raised it while loading; PackageError when the worker died or does not answer.
     """
     threads = {name: str(spec.threads) for name in _THREAD_VARIABLES}
-    request = {
-        "kind": spec.kind,
-        "path": str(spec.path),
-        "executor": spec.executor,
-        "threads": spec.threads,
-        "pixels": str(pixels),
-    }
+    request = {"spec": {**asdict(spec), "path": str(spec.path)}, "pixels": str(pixels)}
     with (
         tempfile.TemporaryFile() as noise,
         subprocess.Popen(

@@ -1,18 +1,17 @@
-"""Engines that a bench sets side by side: what each is called, and how its worker process loads it."""
+"""Engines that a bench sets side by side: what each is, and how its worker process loads it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.runtime.loading import ExecutorChoice
-from kewcore_bench import peers
+from kewcore_bench import coreml_engine, keras_engines, litert, peers
+from kewcore_bench.engine import Engine
 
-EngineKind = Literal["tensorflow", "package", "onnxruntime", "openvino"]
-Predict: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+EngineKind = Literal["tensorflow", "keras", "package", "litert", "onnxruntime", "openvino", "coreml"]
 
 
 @dataclass(frozen=True)
@@ -20,51 +19,57 @@ class EngineSpec:
     """One engine: what runs which model.
 
     Attributes:
-        kind: `tensorflow` for a run's Keras model, `package` for an `.mlpackage` in kewcore's runtime; `onnxruntime`
-            and `openvino` for an ONNX file of another converter in these.
-        path: The run's folder, the package, or the ONNX file.
-        executor: Of a package: `auto`, `reference` or `onnx`; ignored for TensorFlow.
+        kind: `tensorflow` and `keras` for a run's Keras model, `package` for an `.mlpackage` in kewcore's runtime and
+            `coreml` for one in Core ML; `litert`, `onnxruntime` and `openvino` for a file of another converter.
+        path: The run's folder, the package, or the converter's file.
+        executor: Of a package: `auto`, `reference` or `onnx`; ignored for others.
         threads: Threads that the engine may compute with.
+        slowdown: Part of its own time that each timed prediction wastes. Only `bench/gate_error_rates.py` sets it, to
+            see whether a regression of that size is found.
+        compute_units: What Core ML may use, such as `CPU_AND_NE`; ignored for others.
+        cores: Logical cores that the process is held to; empty leaves it to the system.
     """
 
     kind: EngineKind
     path: Path
     executor: ExecutorChoice
     threads: int
+    slowdown: float = 0.0
+    compute_units: str = "ALL"
+    cores: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Engine:
-    """A loaded engine.
+def check_available(spec: EngineSpec) -> None:
+    """Refuses an engine that this machine cannot have, before a process is started for it.
 
-    Attributes:
-        label: Name with version, such as `TensorFlow 2.18.1 (tf.function, CPU)`.
-        class_names: Labels in the order of the probability columns.
-        predict: uint8 `[N, H, W]` → float32 `[N, C]`, in batches as the engine likes them.
-        predict_one: uint8 `[1, H, W]` → the answer as the engine gives it: what a latency is measured on.
+    Raises:
+        UnsupportedError: It is Core ML, and this is not a Mac.
     """
-
-    label: str
-    class_names: tuple[str, ...]
-    predict: Predict
-    predict_one: Callable[[NDArray[np.uint8]], object]
+    if spec.kind == "coreml":
+        coreml_engine.check_mac()
 
 
 def import_libraries(spec: EngineSpec) -> None:
-    """Imports what the engine stands on, so that its load time counts the model alone."""
-    if spec.kind == "tensorflow":
-        from kewcore.models.tensorflow import import_tensorflow
+    """Imports what the engine stands on, so that its load time counts the model alone.
 
-        tf = import_tensorflow()
-        tf.config.threading.set_intra_op_parallelism_threads(spec.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(spec.threads)
-    elif spec.kind == "openvino":
-        peers.import_openvino()
-    elif spec.kind == "onnxruntime":
-        import onnxruntime
-    elif spec.executor != "reference":
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+    Raises:
+        DependencyError: A library is not installed.
+    """
+    match spec.kind:
+        case "tensorflow" | "keras":
+            keras_engines.import_on_threads(spec.threads)
+        case "litert":
+            litert.import_interpreter()
+        case "openvino":
+            peers.import_openvino()
+        case "onnxruntime":
+            import onnxruntime
+        case "coreml":
+            import coremltools  # noqa: F401
+        case "package":
+            if spec.executor != "reference":
+                import onnx  # noqa: F401
+                import onnxruntime  # noqa: F401
 
 
 def load_engine(spec: EngineSpec) -> Engine:
@@ -73,32 +78,24 @@ def load_engine(spec: EngineSpec) -> Engine:
     Raises:
         RunError: The Keras model cannot be loaded.
         PackageError: The package cannot be loaded.
-        UnsupportedError: The executor cannot run the package.
+        UnsupportedError: The executor cannot run the package, or this machine has no such engine.
+        DependencyError: A library is not installed.
     """
-    if spec.kind == "tensorflow":
-        return _tensorflow(spec)
-    return _package(spec) if spec.kind == "package" else _peer(spec)
-
-
-def _tensorflow(spec: EngineSpec) -> Engine:
-    from kewcore.models.reference import KerasClassifier
-    from kewcore.models.tensorflow import import_tensorflow
-
-    tf = import_tensorflow()
-    classifier = KerasClassifier(spec.path)
-    model: Any = classifier.model
-    shape = [1, *model.input_shape[1:]]
-    function = tf.function(lambda image: model(tf.cast(image, tf.float32), training=False))
-    # A concrete function of batch 1 spares TensorFlow the shape checks of every call: the reference at its best.
-    concrete = function.get_concrete_function(tf.TensorSpec(shape, tf.uint8))
-
-    def predict_one(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with tf.device("/CPU:0"):
-            probabilities: NDArray[np.float32] = concrete(tf.constant(pixels.reshape(shape))).numpy()
-        return probabilities
-
-    label = f"TensorFlow {tf.__version__} (tf.function, CPU)"
-    return Engine(label, classifier.class_names, classifier.probabilities, predict_one)
+    match spec.kind:
+        case "tensorflow":
+            return keras_engines.load_function(spec.path)
+        case "keras":
+            return keras_engines.load_call(spec.path)
+        case "litert":
+            return litert.load_litert(spec.path, spec.threads)
+        case "onnxruntime":
+            return peers.load_onnxruntime(spec.path, spec.threads)
+        case "openvino":
+            return peers.load_openvino(spec.path, spec.threads)
+        case "coreml":
+            return coreml_engine.load_coreml(spec.path, spec.compute_units)
+        case "package":
+            return _package(spec)
 
 
 def _package(spec: EngineSpec) -> Engine:
@@ -119,13 +116,8 @@ def _package(spec: EngineSpec) -> Engine:
         class_names=tuple(str(label) for label in model.class_labels or ()),
         predict=predict,
         predict_one=lambda pixels: model.predict({name: pixels[0]}),
+        predict_batch=predict,
     )
-
-
-def _peer(spec: EngineSpec) -> Engine:
-    load = peers.load_openvino if spec.kind == "openvino" else peers.load_onnxruntime
-    label, predict = load(spec.path, spec.threads)
-    return Engine(label, (), predict, predict)
 
 
 def _package_label(executor: str) -> str:

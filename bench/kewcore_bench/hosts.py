@@ -3,12 +3,23 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ("tensorflow", "keras", "coremltools", "onnx", "onnxruntime", "numpy", "pillow")
+LIBRARIES = (
+    "tensorflow",
+    "keras",
+    "coremltools",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tf2onnx",
+    "ai-edge-litert",
+    "numpy",
+    "pillow",
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,35 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def cores_for(threads: int) -> tuple[int, ...]:
+    """Chooses the logical cores that every engine of a measurement is held to, as many as it has threads.
+
+    Of two logical cores that share a physical one, the second is taken only when no physical core is left.
+
+    Returns:
+        Their numbers; empty where the system cannot hold a process to cores.
+
+    Source: the kernel's Documentation/admin-guide/cputopology.rst for `thread_siblings_list`.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return ()
+    firsts: list[int] = []
+    seconds: list[int] = []
+    seen: set[str] = set()
+    for core in sorted(os.sched_getaffinity(0)):
+        path = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+        siblings = path.read_text(encoding="ascii").strip() if path.is_file() else str(core)
+        (seconds if siblings in seen else firsts).append(core)
+        seen.add(siblings)
+    return tuple(sorted([*firsts, *seconds][:threads]))
+
+
+def hold_to_cores(cores: Sequence[int]) -> None:
+    """Holds this process, and the threads that it will start, to some logical cores; none leaves it as it is."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
 
 
 def installed_version(name: str) -> str | None:

@@ -1,11 +1,11 @@
 """One engine in a process of its own: `python -m kewcore_bench.worker REQUEST`; started by `engine_process` alone.
 
 Thread pools of two engines in one process spin against each other, and the memory of one would count for the other.
-REQUEST is a JSON object: kind, path, executor and threads of an `EngineSpec`, and `pixels`, a `.npy` file of uint8
-`[N, H, W]`. The parent writes one command a line to stdin and reads JSON objects, one a line, from stdout:
+REQUEST is a JSON object: `spec`, the fields of an `EngineSpec`, and `pixels`, a `.npy` file of uint8 `[N, H, W]`. The
+parent writes one command a line to stdin and reads JSON objects, one a line, from stdout:
 
     (at the start)            {"event": "loaded", "label", "class_names", "import_ms", "load_ms", "first_predict_ms"}
-    time WARM_UP COUNT        {"event": "timed", "latencies_ms": [COUNT numbers]}
+    time WARM_UP COUNT BATCH  {"event": "timed", "latencies_ms": [COUNT numbers]}
     memory                    {"event": "memory", "peak_memory_bytes"}
     probabilities OUT.npy     {"event": "progress", "images"} … and {"event": "done"}
     (any failure)             {"event": "error", "type", "message", "hint", "notes"}, and the process ends
@@ -25,9 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.console import set_verbosity
-from kewcore.errors import KewError
+from kewcore.errors import KewError, UnsupportedError
 from kewcore.memory import peak_memory_bytes
-from kewcore_bench.engines import Engine, EngineSpec, import_libraries, load_engine
+from kewcore_bench.engine import Ask, Engine
+from kewcore_bench.engines import EngineSpec, import_libraries, load_engine
+from kewcore_bench.hosts import hold_to_cores
 
 _IMAGES_A_STEP = 32
 
@@ -45,7 +47,9 @@ def main() -> None:
 
 
 def _serve(request: Mapping[str, Any], replies: TextIO) -> None:
-    spec = EngineSpec(request["kind"], Path(request["path"]), request["executor"], request["threads"])
+    fields = request["spec"]
+    spec = EngineSpec(**{**fields, "path": Path(fields["path"]), "cores": tuple(fields["cores"])})
+    hold_to_cores(spec.cores)  # before any library counts the cores or starts a thread
     images = np.load(request["pixels"], mmap_mode="r", allow_pickle=False)
     first = np.array(images[:1])
     started = time.perf_counter()
@@ -67,8 +71,10 @@ def _serve(request: Mapping[str, Any], replies: TextIO) -> None:
     for line in sys.stdin:
         command, *arguments = line.rstrip("\n").split("\t")
         if command == "time":
-            warm_up, count = map(int, arguments)
-            _reply(replies, event="timed", latencies_ms=_time(engine, images, warm_up, count))
+            warm_up, count, batch_size = map(int, arguments)
+            inputs = _batches(images, count, batch_size)
+            ask = engine.predict_one if batch_size == 1 else engine.predict_batch
+            _reply(replies, event="timed", latencies_ms=_time(ask, inputs, warm_up, count, spec.slowdown))
         elif command == "memory":
             _reply(replies, event="memory", peak_memory_bytes=peak_memory_bytes())
         else:
@@ -76,21 +82,30 @@ def _serve(request: Mapping[str, Any], replies: TextIO) -> None:
             _reply(replies, event="done")
 
 
-def _time(engine: Engine, images: NDArray[np.uint8], warm_up: int, count: int) -> list[float]:
-    """Times single predictions, in milliseconds, each on another image so that no input is warmer than the next."""
-    inputs = [np.array(images[index % len(images)][None]) for index in range(min(count, len(images)))]
+def _batches(images: NDArray[np.uint8], count: int, batch_size: int) -> list[NDArray[np.uint8]]:
+    """Takes `count` batches, each of other images as far as these go, so that no input is warmer than the next."""
+    starts = range(0, count * batch_size, batch_size)
+    return [np.array(images[np.arange(start, start + batch_size) % len(images)]) for start in starts]
+
+
+def _time(ask: Ask, inputs: list[NDArray[np.uint8]], warm_up: int, count: int, slowdown: float) -> list[float]:
+    """Times predictions, in milliseconds."""
     for index in range(warm_up):
-        engine.predict_one(inputs[index % len(inputs)])
+        ask(inputs[index % len(inputs)])
     latencies_ms = []
-    for index in range(count):
-        pixels = inputs[index % len(inputs)]
+    for pixels in inputs[:count]:
         start = time.perf_counter_ns()
-        engine.predict_one(pixels)
-        latencies_ms.append((time.perf_counter_ns() - start) / 1e6)
+        ask(pixels)
+        taken_ns = time.perf_counter_ns() - start
+        while (now := time.perf_counter_ns()) < start + (1 + slowdown) * taken_ns:
+            pass  # A planted regression; without one the first look at the clock ends it.
+        latencies_ms.append((now - start) / 1e6)
     return latencies_ms
 
 
 def _write_probabilities(engine: Engine, images: NDArray[np.uint8], out: Path, replies: TextIO) -> None:
+    if engine.predict is None:
+        raise UnsupportedError(f"{engine.label} is timed alone; it does not classify for comparison")
     found = []
     for start in range(0, len(images), _IMAGES_A_STEP):
         step = np.array(images[start : start + _IMAGES_A_STEP])
