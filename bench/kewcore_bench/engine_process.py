@@ -24,6 +24,7 @@ from kewcore_bench.engines import EngineSpec
 ANSWER_WITHIN_S = 600.0
 """Longest wait for one reply; 32 images of 500×500 in the reference executor take well under a minute."""
 _NOISE_LINES = 8
+_CAN_HALT = hasattr(signal, "SIGSTOP")
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR", "ABSL_MIN_LOG_LEVEL": "3"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -64,11 +65,15 @@ class EngineProcess:
     def time(self, warm_up: int, count: int, batch_size: int = 1) -> list[float]:
         """Times `count` predictions of `batch_size` images each, after `warm_up` others; milliseconds.
 
+        Then the process is halted until it is asked again: its idle threads would spin on cores that others compute on.
+
         Raises:
             PackageError: The worker died or does not answer.
         """
         self.channel.ask(f"time\t{warm_up}\t{count}\t{batch_size}")
-        return [float(value) for value in self.channel.answer()["latencies_ms"]]
+        latencies_ms = [float(value) for value in self.channel.answer()["latencies_ms"]]
+        self.channel.halt()
+        return latencies_ms
 
     def peak_memory_bytes(self) -> int:
         """Asks how much memory the worker held at most, libraries included.
@@ -147,8 +152,15 @@ class _Channel:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
+    def halt(self) -> None:
+        """Stops the worker where it stands until it is asked again; does nothing on systems without such signals."""
+        if _CAN_HALT:
+            self.process.send_signal(signal.SIGSTOP)
+
     def ask(self, command: str) -> None:
         """Sends one command; a dead worker shows when the answer is read."""
+        if _CAN_HALT:
+            self.process.send_signal(signal.SIGCONT)
         if self.process.stdin is not None:
             with suppress(BrokenPipeError):
                 self.process.stdin.write(command + "\n")

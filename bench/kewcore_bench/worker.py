@@ -13,8 +13,10 @@ parent writes one command a line to stdin and reads JSON objects, one a line, fr
 The process ends with its stdin.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -36,6 +38,7 @@ _IMAGES_A_STEP = 32
 
 def main() -> None:
     """Serves one engine until stdin ends."""
+    _end_with_parent()
     replies = _claim_stdout()
     set_verbosity("quiet")  # The parent shows the progress of all workers.
     try:
@@ -119,6 +122,16 @@ def _claim_stdout() -> TextIO:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return replies
+
+
+def _end_with_parent() -> None:
+    """Asks Linux to kill this process when its parent ends: one that is halted at that moment would wait for ever.
+
+    Source: prctl(2), PR_SET_PDEATHSIG.
+    """
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGKILL))
 
 
 def _reply(replies: TextIO, **fields: Any) -> None:

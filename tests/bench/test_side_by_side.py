@@ -1,7 +1,9 @@
 """Engines side by side on a small run: those that are here answer alike, the others are rows that say why not."""
 
 import random
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -134,6 +136,40 @@ def test_an_engine_that_dies_on_the_way_is_left_out_and_the_others_go_on(bed: Be
     assert found.keys() == {"well"}
     assert len(found["well"].rounds_ms) == 5
     assert "ended before it answered (killed by SIGKILL)" in failures["ill"].message
+
+
+@pytest.mark.runtime
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_engine_is_halted_between_its_turns_and_ends_with_its_parent(bed: Bed, pixels: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", ORPHAN, str(bed.packages[0]), str(pixels)], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    state = Path(f"/proc/{int(parent.stdout.readline())}/stat")
+    assert state_within(state, {"T"})
+    parent.kill()
+    parent.communicate()
+    assert state_within(state, {"", "Z"})
+
+
+ORPHAN = """
+import sys, time
+from pathlib import Path
+from kewcore_bench.engine_process import running_engine
+from kewcore_bench.engines import EngineSpec
+with running_engine(EngineSpec("package", Path(sys.argv[1]), "auto", 1), Path(sys.argv[2])) as engine:
+    assert len(engine.time(1, 2)) == len(engine.time(1, 2)) == 2
+    print(engine.channel.process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def state_within(state: Path, wanted: set[str], seconds: float = 10) -> bool:
+    """Waits until a process is in one of some states; the empty one is that of a process that is gone."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if (state.read_text().rpartition(")")[2].split()[0] if state.exists() else "") in wanted:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.runtime
