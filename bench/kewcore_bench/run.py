@@ -27,6 +27,7 @@ from kewcore_bench.load_time import LOADS, LoadTime, measure_load
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
 from kewcore_bench.resident import resident_shares
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
+from kewcore_bench.variant_comparison import VariantOpinions, compare_pair
 from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
 
@@ -77,14 +78,23 @@ def run_bench(
         by_run.setdefault(one.run.folder.resolve(), []).append(one)
     timing = LatencyOptions(threads, chosen.rounds, chosen.predicts, chosen.seed) if chosen.rounds else None
     with pixel_file(images.pixels) as pixels:
-        variants = tuple(_variant(group, images, pixels, chosen, threads, timing) for group in by_run.values())
+        judged = [_variant(group, images, pixels, chosen, threads, timing) for group in by_run.values()]
     return BenchResult(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kewcore_version=__version__,
         host=host,
         dataset=images.facts,
         latency_options=timing,
-        variants=variants,
+        variants=tuple(result for result, _ in judged),
+        comparison=compare_pair(
+            [opinions for _, opinions in judged],
+            images.labels,
+            images.class_names,
+            reference=REFERENCE,
+            dataset_fingerprint=images.facts.fingerprint,
+            class_balance=images.facts.class_balance,
+            seed=chosen.seed,
+        ),
     )
 
 
@@ -120,7 +130,7 @@ def _variant(
     options: BenchOptions,
     threads: int,
     timing: LatencyOptions | None,
-) -> VariantResult:
+) -> tuple[VariantResult, VariantOpinions]:
     run = group[0].run
     names = _names(group)
     specs = {REFERENCE: EngineSpec("tensorflow", run.folder, "auto", threads)} | {
@@ -130,7 +140,7 @@ def _variant(
     reference = opinions[REFERENCE]
     timed = _timed(specs, run, pixels, timing) if timing is not None else {}
     loads = _loads(specs, run, pixels, options.seed) if options.time_loads else {}
-    return VariantResult(
+    result = VariantResult(
         recipe=run.recipe,
         variant=run.variant,
         run=run.folder,
@@ -149,6 +159,10 @@ def _variant(
         gallery=samples(images, opinions),
         history=history(run.folder),
     )
+    modes = [one.mode for one in group]
+    by_mode = {one.mode: opinions[name] for name, one in zip(names, group, strict=True) if modes.count(one.mode) == 1}
+    said = {REFERENCE: reference, **by_mode}
+    return result, VariantOpinions(run.recipe, run.variant, run.source.fingerprint, said)
 
 
 def _names(group: Sequence[Candidate]) -> list[str]:

@@ -1,13 +1,15 @@
 """The labelled images that a model is judged by: where they lie, how they are decoded, whether they have changed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
 from kewcore.console import warn
-from kewcore.data.dataset import Split, open_dataset
+from kewcore.data.dataset import Dataset, Split, open_dataset
 from kewcore.data.pixels import load_pixels
+from kewcore.data.prepare import Balance
 from kewcore.errors import DataError, UsageError
 from kewcore.recipes import DataRecipe, ResizePolicy, load_recipe
 from kewcore_bench.images import LabelledImages, evenly_limited
@@ -111,6 +113,18 @@ def labelled_images(
         files=tuple(item.path for item in pixels.items),
         class_names=first.class_names,
         facts=DatasetFacts(
-            folder, dataset.fingerprint, split, len(pixels.labels), len(items), dataset.stand_in, counts
+            path=folder,
+            fingerprint=dataset.fingerprint,
+            split=split,
+            images=len(pixels.labels),
+            available=len(items),
+            stand_in=dataset.stand_in,
+            class_counts=counts,
+            class_balance=_class_balance(dataset),
         ),
     )
+
+
+def _class_balance(dataset: Dataset) -> tuple[Balance, ...]:
+    counts = [Counter(item.class_index for item in dataset.splits[part]) for part in ("train", "synthetic")]
+    return tuple(Balance(name, *(count[index] for count in counts)) for index, name in enumerate(dataset.class_names))

@@ -7,6 +7,17 @@ from kewcore.console import printable
 from kewcore.parity.intervals import Interval
 from kewcore_bench.gates import Verdict, figure
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
+from kewcore_bench.variant_comparison import VariantComparison
+from kewcore_bench.variant_tables import (
+    BALANCE_COLUMNS,
+    GAIN_COLUMNS,
+    balance_rows,
+    class_columns,
+    class_rows,
+    comparison_notes,
+    comparison_title,
+    gain_rows,
+)
 
 COLUMNS = (
     "package",
@@ -91,9 +102,22 @@ def markdown(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
     for variant in result.variants:
         parts += [f"## {title(result, variant)}", markdown_table(COLUMNS, rows(variant))]
     parts += notes(result)
+    if result.comparison is not None:
+        parts += _comparison(result.comparison)
     if verdicts:
         parts += ["## Gates", markdown_table(GATE_COLUMNS, gate_rows(verdicts), left=2)]
     return "\n\n".join(parts) + "\n"
+
+
+def _comparison(comparison: VariantComparison) -> list[str]:
+    parts = [
+        f"## {comparison_title(comparison)}",
+        markdown_table(GAIN_COLUMNS, gain_rows(comparison)),
+        markdown_table(class_columns(comparison), class_rows(comparison)),
+    ]
+    if balance := balance_rows(comparison):
+        parts.append(markdown_table(BALANCE_COLUMNS, balance))
+    return [*parts, *comparison_notes(comparison)]
 
 
 def megabytes(size_bytes: int) -> str:

@@ -103,6 +103,64 @@ class VariantComparison:
     class_balance: tuple[Balance, ...]
 
 
+@dataclass(frozen=True)
+class VariantOpinions:
+    """What the engines of one run said of the images.
+
+    Attributes:
+        recipe: Name of the run's recipe.
+        variant: `original` or `synthetic`.
+        dataset_fingerprint: Of what the run was trained on; None where that is not known.
+        probabilities: `[N, C]` by engine: the reference's name, and the modes that one package alone has.
+    """
+
+    recipe: str
+    variant: str
+    dataset_fingerprint: str | None
+    probabilities: Mapping[str, Floats]
+
+
+def compare_pair(
+    runs: Sequence[VariantOpinions],
+    labels: Integers,
+    class_names: Sequence[str],
+    *,
+    reference: str,
+    dataset_fingerprint: str,
+    class_balance: Sequence[Balance],
+    seed: int = 0,
+) -> VariantComparison | None:
+    """Compares the first recipe of which one run of each variant was benched; None where there is none.
+
+    Args:
+        runs: All runs of the bench.
+        labels: True classes, integer `[N]`.
+        class_names: C names.
+        reference: Name of the reference among the engines.
+        dataset_fingerprint: Of the images' dataset.
+        class_balance: Of that dataset: told only where both runs were trained on it.
+        seed: Of the bootstraps.
+    """
+    for recipe in dict.fromkeys(one.recipe for one in runs):
+        original, synthetic = (
+            [one for one in runs if (one.recipe, one.variant) == (recipe, variant)]
+            for variant in ("original", "synthetic")
+        )
+        if len(original) == len(synthetic) == 1:
+            pair = (original[0], synthetic[0])
+            trained_on_it = all(one.dataset_fingerprint == dataset_fingerprint for one in pair)
+            return compare_variants(
+                recipe,
+                labels,
+                class_names,
+                *(one.probabilities for one in pair),
+                reference=reference,
+                class_balance=class_balance if trained_on_it else (),
+                seed=seed,
+            )
+    return None
+
+
 def compare_variants(
     recipe: str,
     labels: Integers,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kewcore.artefacts import Artefact
     from kewcore_bench.gates import Verdict
     from kewcore_bench.result import BenchResult
+    from kewcore_bench.variant_comparison import VariantComparison
 
 REPORTS_FOLDER = Path("reports")
 
@@ -142,7 +143,25 @@ def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = ()) -> N
         print_table(tables.title(result, variant), tables.COLUMNS, tables.rows(variant))
     for table in depth_tables(result):
         print_table(table.title, table.columns, table.rows, left=table.words)
+    if result.comparison is not None:
+        print_comparison(result.comparison)
     if verdicts:
         print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=(0, 1, 5))
     for note in tables.notes(result):
+        say(note)
+
+
+def print_comparison(comparison: "VariantComparison") -> None:
+    """Prints what synthetic images gain, by engine and by class, and how they even out the classes."""
+    from kewcore.cli.output import print_table
+    from kewcore.console import say
+    from kewcore_bench import variant_tables as tables
+
+    print_table(tables.comparison_title(comparison), tables.GAIN_COLUMNS, tables.gain_rows(comparison), left=(0, 7))
+    print_table(
+        "accuracy by class, original → synthetic", tables.class_columns(comparison), tables.class_rows(comparison)
+    )
+    if balance := tables.balance_rows(comparison):
+        print_table("training images by class", tables.BALANCE_COLUMNS, balance)
+    for note in tables.comparison_notes(comparison):
         say(note)

@@ -3,9 +3,18 @@
 import numpy as np
 import pytest
 
+from kewcore.data.prepare import Balance
 from kewcore.parity.gain import GainChange
 from kewcore.parity.intervals import Interval
-from kewcore_bench.variant_comparison import compare_variants, keeping
+from kewcore_bench.variant_comparison import VariantComparison, VariantOpinions, compare_pair, compare_variants, keeping
+from kewcore_bench.variant_tables import (
+    balance_rows,
+    class_columns,
+    class_rows,
+    comparison_notes,
+    comparison_title,
+    gain_rows,
+)
 
 pytestmark = pytest.mark.unit
 NAMES = ("leaf", "stem")
@@ -43,3 +52,66 @@ def test_accuracy_f1_and_classes_of_both_variants() -> None:
 )
 def test_a_gain_is_kept_only_where_the_interval_says_so(low: float, high: float, said: str) -> None:
     assert keeping(GainChange((low + high) / 2, Interval(low, high))) == said
+
+
+BALANCE = (Balance("leaf", 30, 0), Balance("stem", 10, 20))
+
+
+def opinions(variant: str, *called: int, recipe: str = "tiny", trained_on: str = "f00d") -> VariantOpinions:
+    return VariantOpinions(recipe, variant, trained_on, {"TensorFlow": table(*called), "int8": table(*called)})
+
+
+def pair(*runs: VariantOpinions) -> VariantComparison | None:
+    return compare_pair(
+        runs, LABELS, NAMES, reference="TensorFlow", dataset_fingerprint="f00d", class_balance=BALANCE, seed=1
+    )
+
+
+def test_a_pair_is_one_run_of_each_variant_of_a_recipe() -> None:
+    original, synthetic = opinions("original", 0, 1, 1, 1), opinions("synthetic", 0, 0, 0, 1)
+    assert pair(original) is None
+    assert pair(synthetic, opinions("original", 0, 0, 0, 0, recipe="other")) is None
+    assert pair(original, original, synthetic) is None
+    found = pair(synthetic, original)  # in any order
+    assert found is not None
+    assert (found.reference.gain_pp, found.class_balance) == (50.0, BALANCE)
+    elsewhere = pair(original, opinions("synthetic", 0, 0, 0, 1, trained_on="cafe"))
+    assert elsewhere is not None
+    assert elsewhere.class_balance == ()
+    assert balance_rows(elsewhere) == []
+
+
+def test_the_tables_say_what_was_found() -> None:
+    found = pair(opinions("original", 0, 1, 1, 1), opinions("synthetic", 0, 0, 0, 1))
+    assert found is not None
+    assert comparison_title(found) == "tiny, synthetic-enhanced beside original: 4 images"
+    reference, package = gain_rows(found)
+    assert reference[:3] == ["TensorFlow", "50.0 %", "100.0 %"]
+    assert reference[3].startswith("+50.0 [")
+    assert reference[4:] == ["0.500 → 1.000", "0.5", "–", "–"]
+    assert package[0] == "int8"
+    assert package[6].startswith("0.0 [-")
+    assert package[7] == "undecided"
+    assert class_columns(found) == ("class", "images", "TensorFlow", "int8")
+    assert class_rows(found) == [
+        ["leaf", "3", "33.3 → 100.0 (+66.7)", "33.3 → 100.0 (+66.7)"],
+        ["stem", "1", "100.0 → 100.0 (0.0)", "100.0 → 100.0 (0.0)"],
+    ]
+    assert balance_rows(found) == [
+        ["leaf", "30", "0", "30", "+0 %"],
+        ["stem", "10", "20", "30", "+200 %"],
+        ["all", "40", "20", "60", "+50 %"],
+    ]
+    assert comparison_notes(found)[0] == (
+        "The references' own gain is +50.0 points (McNemar's p 0.5): on these images no more than chance may bring."
+    )
+
+
+def test_a_gain_beyond_chance_and_a_loss_are_called_so() -> None:
+    few, many = table(*[0, 1] * 50), table(*[0] * 100)
+    labels = np.zeros(100, np.int64)
+    gains = [{"TensorFlow": few}, {"TensorFlow": many}]
+    better = compare_variants("tiny", labels, NAMES, *gains, reference="TensorFlow")
+    worse = compare_variants("tiny", labels, NAMES, *reversed(gains), reference="TensorFlow")
+    assert comparison_notes(better)[0].endswith("+50.0 points (McNemar's p 1.8e-15).")
+    assert comparison_notes(worse)[0].endswith("-50.0 points (McNemar's p 1.8e-15): synthetic images made them worse.")
