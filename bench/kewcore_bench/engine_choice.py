@@ -30,6 +30,8 @@ PLAIN_NAMES: Mapping[EngineKind, str] = MappingProxyType(
 """What `--engines` takes, in the order of the rows, with the name of an engine that did not start."""
 DEFAULT_ENGINES: tuple[EngineKind, ...] = ("tensorflow", "package")
 
+_LARGEST_BATCH = 1024
+
 Converter: TypeAlias = Literal["litert", "tf2onnx"]
 CONVERTERS: Mapping[Converter, tuple[str, Callable[[Path, Path], Path]]] = MappingProxyType(
     {"litert": ("network.tflite", convert_to_litert), "tf2onnx": ("network.onnx", convert_with_tf2onnx)}
@@ -45,6 +47,7 @@ class Contender:
         name: Tells it from the others of a bench.
         engine: Row of the table, such as `coreml-cpu-ne`.
         subject: `TensorFlow reference`, or the name of the package.
+        path: The package, or the run whose network it is.
         mode: Of the package; empty for the reference's network.
         label: Name for an engine that does not start.
         spec: What its process is asked to load; with a converter, the path is the run's.
@@ -54,6 +57,7 @@ class Contender:
     name: str
     engine: str
     subject: str
+    path: Path
     mode: str
     label: str
     spec: EngineSpec
@@ -77,6 +81,23 @@ def parse_engines(text: str) -> tuple[EngineKind, ...]:
     if not names:
         raise UsageError("--engines names no engine", hint=f"known: {known}; or all")
     return tuple(name for name in PLAIN_NAMES if "all" in names or name in names or name == REFERENCE_ENGINE)
+
+
+def parse_batch_sizes(text: str) -> tuple[int, ...]:
+    """Reads batch sizes with commas between them; nothing gives none.
+
+    Returns:
+        The sizes in rising order, each once.
+
+    Raises:
+        UsageError: One is not a whole number from 1 to 1024.
+    """
+    sizes = set()
+    for word in filter(None, map(str.strip, text.split(","))):
+        if not word.isdecimal() or not 1 <= int(word) <= _LARGEST_BATCH:
+            raise UsageError(f"--batch-sizes: expected whole numbers from 1 to {_LARGEST_BATCH}, got '{word}'")
+        sizes.add(int(word))
+    return tuple(sorted(sizes))
 
 
 def contenders(
@@ -104,12 +125,12 @@ def contenders(
         if engine in {"onnxruntime", "openvino"}:
             converter = "tf2onnx"
         spec = EngineSpec(engine, run.folder, executor, threads, cores=cores)
-        return Contender(engine, engine, REFERENCE_SUBJECT, "", PLAIN_NAMES[engine], spec, converter)
+        return Contender(engine, engine, REFERENCE_SUBJECT, run.folder, "", PLAIN_NAMES[engine], spec, converter)
 
     def on_package(engine: str, label: str, one: Candidate, units: str = "ALL") -> Contender:
         kind: EngineKind = "package" if engine == "package" else "coreml"
         spec = EngineSpec(kind, one.path, executor, threads, compute_units=units, cores=cores)
-        return Contender(f"{engine} {one.path}", engine, one.path.stem, one.mode, label, spec)
+        return Contender(f"{engine} {one.path}", engine, one.path.stem, one.path, one.mode, label, spec)
 
     found = [on_network(engine) for engine in engines if engine not in {"package", "coreml"}]
     if "package" in engines:

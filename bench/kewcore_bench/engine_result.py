@@ -1,6 +1,7 @@
 """What was found of one engine with one model: latency beside the reference and throughput, or why there is none."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from kewcore_bench.latency import Latency, LatencyRatio
 
@@ -29,6 +30,7 @@ class EngineResult:
         engine: What `--engines` calls it, such as `package`; Core ML has one for each choice of compute units, such as
             `coreml-cpu-ne`.
         subject: `TensorFlow reference`, or the name of the package.
+        path: The package, or the run whose network it is.
         mode: Of the package; empty for the reference's network.
         label: Name of the engine with its version; where it failed to start, its plain name.
         failure: Why there are no figures; None where there are.
@@ -40,6 +42,7 @@ class EngineResult:
 
     engine: str
     subject: str
+    path: Path
     mode: str
     label: str
     failure: str | None

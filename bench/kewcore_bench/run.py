@@ -1,7 +1,6 @@
 """One bench from end to end: probabilities of everyone, then latency in interleaved rounds, run by run."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +14,20 @@ from kewcore.console import progress
 from kewcore.parity.agreement import compare
 from kewcore.parity.classification import evaluate
 from kewcore.runtime.loading import ExecutorChoice
-from kewcore_bench import latency as latencies
 from kewcore_bench.candidates import Candidate, RunFacts, history
+from kewcore_bench.engine_choice import DEFAULT_ENGINES, contenders
 from kewcore_bench.engine_process import running_engine
-from kewcore_bench.engines import EngineSpec
+from kewcore_bench.engine_result import EngineResult
+from kewcore_bench.engines import EngineKind, EngineSpec
 from kewcore_bench.gallery import samples
-from kewcore_bench.hosts import host_facts, installed_version, usable_cores
+from kewcore_bench.hosts import cores_for, host_facts, installed_version, usable_cores
 from kewcore_bench.images import LabelledImages, pixel_file
-from kewcore_bench.latency import Latency, LatencyOptions
+from kewcore_bench.latency import LatencyOptions
 from kewcore_bench.load_time import LOADS, LoadTime, measure_load
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
 from kewcore_bench.resident import resident_shares
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
+from kewcore_bench.side_by_side import set_side_by_side
 from kewcore_bench.variant_comparison import VariantOpinions, compare_pair
 from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
@@ -46,6 +47,9 @@ class BenchOptions:
         cache: Folder in which reference probabilities are kept; None keeps none.
         seed: Of the order of rounds and of bootstraps.
         time_loads: Load every package several times, to time it.
+        engines: Names as `engine_choice.parse_engines` returns them.
+        starts: How often the process of every engine is started; the rounds are shared out.
+        batch_sizes: Images in a call, for throughput; empty measures none.
     """
 
     executor: ExecutorChoice = "auto"
@@ -55,6 +59,9 @@ class BenchOptions:
     cache: Path | None = None
     seed: int = 0
     time_loads: bool = False
+    engines: tuple[EngineKind, ...] = DEFAULT_ENGINES
+    starts: int = 1
+    batch_sizes: tuple[int, ...] = ()
 
 
 def run_bench(
@@ -76,7 +83,7 @@ def run_bench(
     by_run: dict[Path, list[Candidate]] = {}
     for one in candidates:
         by_run.setdefault(one.run.folder.resolve(), []).append(one)
-    timing = LatencyOptions(threads, chosen.rounds, chosen.predicts, chosen.seed) if chosen.rounds else None
+    timing = _latency_options(chosen, threads) if chosen.rounds else None
     with pixel_file(images.pixels) as pixels:
         judged = [_variant(group, images, pixels, chosen, threads, timing) for group in by_run.values()]
     return BenchResult(
@@ -138,7 +145,8 @@ def _variant(
     }
     opinions = {name: _probabilities(name, spec, run, images, pixels, options.cache) for name, spec in specs.items()}
     reference = opinions[REFERENCE]
-    timed = _timed(specs, run, pixels, timing) if timing is not None else {}
+    rows = _engines(group, options, pixels, timing) if timing is not None else ()
+    timed = {one.path: row for one in group for row in rows if (row.engine, row.path) == ("package", one.path)}
     loads = _loads(specs, run, pixels, options.seed) if options.time_loads else {}
     result = VariantResult(
         recipe=run.recipe,
@@ -147,10 +155,10 @@ def _variant(
         model_sha256=run.model_sha256,
         float32_bytes=group[0].float32_bytes,
         metrics=evaluate(images.labels, reference, images.class_names),
-        latency=timed.get(REFERENCE),
+        latency=rows[0].latency if rows else None,
         packages=tuple(
             replace(
-                _package(one, images, reference, opinions[name], timed.get(name), timed.get(REFERENCE), options.seed),
+                _package(one, images, reference, opinions[name], timed.get(one.path), options.seed),
                 resident=resident_shares(one.path),
                 load_time=loads.get(name),
             )
@@ -158,6 +166,7 @@ def _variant(
         ),
         gallery=samples(images, opinions),
         history=history(run.folder),
+        engines=rows,
     )
     modes = [one.mode for one in group]
     by_mode = {one.mode: opinions[name] for name, one in zip(names, group, strict=True) if modes.count(one.mode) == 1}
@@ -194,11 +203,26 @@ def _loads(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, seed: i
         return {name: measure_load(spec, pixels, advance, seed=seed) for name, spec in packages.items()}
 
 
-def _timed(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, timing: LatencyOptions) -> dict[str, Latency]:
-    with ExitStack() as stack:
-        engines = {name: stack.enter_context(running_engine(spec, pixels)) for name, spec in specs.items()}
-        advance = stack.enter_context(progress(f"{run.variant} latency", timing.rounds * len(engines), "turns"))
-        return latencies.measure(engines, timing, advance)
+def _latency_options(options: BenchOptions, threads: int) -> LatencyOptions:
+    return LatencyOptions(
+        threads=threads,
+        rounds=options.rounds,
+        predicts=options.predicts,
+        seed=options.seed,
+        starts=options.starts,
+        cores=cores_for(threads),
+        batch_sizes=options.batch_sizes,
+    )
+
+
+def _engines(
+    group: Sequence[Candidate], options: BenchOptions, pixels: Path, timing: LatencyOptions
+) -> tuple[EngineResult, ...]:
+    run = group[0].run
+    asked = contenders(
+        run, group, options.engines, executor=options.executor, threads=timing.threads, cores=timing.cores
+    )
+    return set_side_by_side(asked, pixels, timing, title=f"{run.variant} latency")
 
 
 def _package(
@@ -206,8 +230,7 @@ def _package(
     images: LabelledImages,
     reference: NDArray[np.float32],
     probabilities: NDArray[np.float32],
-    latency: Latency | None,
-    reference_latency: Latency | None,
+    timed: EngineResult | None,
     seed: int,
 ) -> PackageResult:
     parity = compare(reference, probabilities, images.labels, class_names=images.class_names, seed=seed)
@@ -222,6 +245,6 @@ def _package(
         metrics=evaluate(images.labels, probabilities, images.class_names),
         parity=parity,
         disagreement_files=tuple(images.files[index] for index in parity.disagreements),
-        latency=latency,
-        latency_ratio=latencies.ratio(latency, reference_latency, seed) if latency and reference_latency else None,
+        latency=timed.latency if timed else None,
+        latency_ratio=timed.ratio if timed else None,
     )

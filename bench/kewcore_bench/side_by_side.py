@@ -55,6 +55,7 @@ def set_side_by_side(
         return EngineResult(
             engine=one.engine,
             subject=one.subject,
+            path=one.path,
             mode=one.mode,
             label=latency.engine if latency is not None else one.label,
             failure=_reason(failures[one.name]) if one.name in failures else None,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from kewcore.console import printable
 from kewcore.parity.intervals import Interval
+from kewcore_bench.engine_table import ENGINE_COLUMNS, engine_rows
 from kewcore_bench.gates import Verdict, figure
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 from kewcore_bench.variant_comparison import VariantComparison
@@ -80,14 +81,14 @@ def notes(result: BenchResult) -> list[str]:
         threads = f"{options.threads} thread{'' if options.threads == 1 else 's'}"
         said.append(
             f"Latency is the median, p95 in brackets: {result.host.note}; one image at a time, {threads}, "
-            f"{options.rounds} interleaved rounds of {options.predicts}, each engine in a process of its own; "
-            "ratio to TensorFlow within a round."
+            f"{options.rounds_a_start * options.starts} interleaved rounds of {options.predicts}, each engine in a "
+            f"process of its own, started {_times(options.starts)}; ratio to TensorFlow within a round."
         )
         if result.host.busy_note is not None:
             said.append(result.host.busy_note)
     said.append(
-        "Intervals are 95 %: Wilson for agreement, bootstrap over rounds for the ratio. Logit SNR is taken on "
-        "log-probabilities centred by row, since outputs are softmaxed."
+        "Intervals are 95 %: Wilson for agreement, bootstrap over starts and rounds for the ratio. Logit SNR is taken "
+        "on log-probabilities centred by row, since outputs are softmaxed."
     )
     if result.dataset.stand_in:
         said.append("The sample set is a stand-in: its accuracies say nothing about real photographs.")
@@ -101,6 +102,8 @@ def markdown(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
     parts = [f"# kewcore bench, {result.created}"]
     for variant in result.variants:
         parts += [f"## {title(result, variant)}", markdown_table(COLUMNS, rows(variant))]
+        if variant.engines:
+            parts += ["### Engines", markdown_table(ENGINE_COLUMNS, engine_rows(variant), left=2)]
     parts += notes(result)
     if result.comparison is not None:
         parts += _comparison(result.comparison)
@@ -118,6 +121,10 @@ def _comparison(comparison: VariantComparison) -> list[str]:
     if balance := balance_rows(comparison):
         parts.append(markdown_table(BALANCE_COLUMNS, balance))
     return [*parts, *comparison_notes(comparison)]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def megabytes(size_bytes: int) -> str:

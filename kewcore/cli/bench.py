@@ -30,7 +30,29 @@ def bench(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="Threads of every engine.", show_default="all cores")
     ] = None,
+    engines: Annotated[
+        str | None,
+        typer.Option(
+            "--engines",
+            metavar="NAMES",
+            help="What to time beside TensorFlow: any of tensorflow, keras, package, litert, onnxruntime, openvino, "
+            "coreml; or all.",
+            show_default="tensorflow,package",
+        ),
+    ] = None,
+    batch_sizes: Annotated[
+        str | None,
+        typer.Option(
+            "--batch-sizes",
+            metavar="SIZES",
+            help="Images in a call, for throughput.",
+            show_default="1,8,32 with --engines, none otherwise",
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=3, help="Interleaved rounds of latency.")] = 15,
+    starts: Annotated[
+        int, typer.Option("--starts", min=1, help="Starts of every engine's process, among which rounds are shared.")
+    ] = 1,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.", show_default="all")
     ] = None,
@@ -69,16 +91,19 @@ def bench(
     from kewcore_bench import gates as gating
     from kewcore_bench.candidates import candidate, newest_packages
     from kewcore_bench.depth import DepthOptions, deepen
+    from kewcore_bench.engine_choice import DEFAULT_ENGINES, parse_batch_sizes, parse_engines
     from kewcore_bench.gate_file import check_matches, load_gates
     from kewcore_bench.gate_reports import write_gate_reports
     from kewcore_bench.run import BenchOptions, record_parity, run_bench
     from kewcore_bench.schema import to_json, to_object
     from kewcore_bench.sources import labelled_images
 
+    chosen_engines = parse_engines(engines) if engines is not None else DEFAULT_ENGINES
+    sizes = parse_batch_sizes(batch_sizes or ("1,8,32" if engines is not None else ""))
     check_writable(out)
     gates = load_gates(gate) if gate is not None else None
     if gates is not None:
-        gating.check_measurable(gates, latency=not no_latency)
+        gating.check_measurable(gates, latency=not no_latency and "package" in chosen_engines)
     if not packages:
         packages = newest_packages()
         say(f"benching the newest packages: {', '.join(str(path) for path in packages)}")
@@ -94,6 +119,9 @@ def bench(
         rounds=0 if no_latency else rounds,
         cache=CACHE,
         seed=seed,
+        engines=chosen_engines,
+        starts=starts,
+        batch_sizes=sizes,
         time_loads=gates is not None and gating.is_set(gates, "max_load_ms"),
     )
     result = run_bench(candidates, images, options)
@@ -136,11 +164,18 @@ def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = ()) -> N
     """Prints one table a variant and the verdicts on stdout, and what must be known of them on stderr."""
     from kewcore.cli.output import print_table
     from kewcore.console import say
-    from kewcore_bench import tables
+    from kewcore_bench import engine_table, tables
     from kewcore_bench.depth_tables import depth_tables
 
     for variant in result.variants:
         print_table(tables.title(result, variant), tables.COLUMNS, tables.rows(variant))
+        if engine_table.worth_showing(variant):
+            print_table(
+                f"{variant.recipe} {variant.variant}: engines",
+                engine_table.ENGINE_COLUMNS,
+                engine_table.engine_rows(variant),
+                left=engine_table.ENGINE_WORDS,
+            )
     for table in depth_tables(result):
         print_table(table.title, table.columns, table.rows, left=table.words)
     if result.comparison is not None:
