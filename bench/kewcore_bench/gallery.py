@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from kewcore_bench.images import LabelledImages
+from kewcore_bench.pictures import thumbnail
 from kewcore_bench.result import Opinion, Sample
 
 SAMPLES = 18
-_THUMBNAIL_PIXELS = 192
 
 
 def choose(labels: NDArray[np.int64], opinions: Mapping[str, NDArray[np.float32]], count: int = SAMPLES) -> list[int]:
@@ -56,7 +55,7 @@ def samples(
             file=images.files[index],
             label=images.class_names[images.labels[index]],
             opinions=tuple(_opinion(name, table[index], images.class_names) for name, table in opinions.items()),
-            thumbnail=_thumbnail(images.pixels[index]),
+            thumbnail=thumbnail(images.pixels[index]),
         )
         for index in choose(images.labels, opinions, count)
     )
@@ -65,9 +64,3 @@ def samples(
 def _opinion(name: str, probabilities: NDArray[np.float32], class_names: Sequence[str]) -> Opinion:
     top = int(probabilities.argmax())
     return Opinion(name, class_names[top], float(probabilities[top]))
-
-
-def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    picture = Image.fromarray(np.array(pixels))
-    picture.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS), Image.Resampling.BILINEAR)
-    return np.asarray(picture)

@@ -1,19 +1,14 @@
 """The report: one HTML file that needs nothing beside it, neither network nor other files."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from kewcore.artefacts import Artefact, write_text
 from kewcore.parity.classification import ClassificationMetrics
 from kewcore_bench import charts, tables
 from kewcore_bench.gates import Verdict
+from kewcore_bench.pictures import data_uri
 from kewcore_bench.result import BenchResult, VariantResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -77,7 +72,7 @@ def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
         "gallery": [
             {
                 "sample": sample,
-                "image": data_uri(sample.thumbnail),
+                "image": data_uri(sample.thumbnail) if sample.thumbnail is not None else None,
                 "disputed": len({one.class_name for one in sample.opinions}) > 1,
             }
             for sample in variant.gallery
@@ -88,13 +83,6 @@ def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
 def _shares(metrics: ClassificationMetrics) -> list[list[tuple[int, float]]]:
     """Pairs each count with its share of the row, which shades the cell."""
     return [[(count, count / max(1, sum(row))) for count in row] for row in metrics.confusion]
-
-
-def data_uri(picture: NDArray[np.uint8]) -> str:
-    """Writes a greyscale picture, uint8 `[h, w]`, as a JPEG data URI."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _environment(result: BenchResult) -> list[tuple[str, str]]:

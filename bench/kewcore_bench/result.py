@@ -20,6 +20,9 @@ from kewcore_bench.load_time import LoadTime
 from kewcore_bench.resident import ResidentShare
 from kewcore_bench.variant_comparison import VariantComparison
 
+PICTURE: Mapping[str, bool] = {"picture": True}
+"""Metadata of fields that hold pictures: they are no part of the JSON, and are read again from the photographs."""
+
 
 @dataclass(frozen=True)
 class DatasetFacts:
@@ -34,6 +37,9 @@ class DatasetFacts:
         stand_in: True for the built-in sample set, whose figures say nothing about real photographs.
         class_counts: Images used, by class.
         class_balance: Training images by class, without and with synthetic ones.
+        height: Rows of an image as the models take it; 0 where that is not known.
+        width: Columns of it.
+        resize: How photographs are brought to that size; empty where that is not known.
     """
 
     path: Path
@@ -44,6 +50,9 @@ class DatasetFacts:
     stand_in: bool
     class_counts: Mapping[str, int]
     class_balance: tuple[Balance, ...] = ()
+    height: int = 0
+    width: int = 0
+    resize: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,13 +78,13 @@ class Sample:
         file: Its file.
         label: Its true class.
         opinions: The reference's first, then the packages'.
-        thumbnail: uint8 `[h, w]`, for the report; not part of the JSON.
+        thumbnail: uint8 `[h, w]`, for the report; not part of the JSON. None where the file is gone.
     """
 
     file: Path
     label: str
     opinions: tuple[Opinion, ...]
-    thumbnail: NDArray[np.uint8] = field(repr=False, compare=False)
+    thumbnail: NDArray[np.uint8] | None = field(repr=False, compare=False, default=None, metadata=PICTURE)
 
 
 @dataclass(frozen=True)

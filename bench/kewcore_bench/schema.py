@@ -1,14 +1,15 @@
 """Results as JSON: the dataclasses of `kewcore_bench.result` and `kewcore.parity`, field by field."""
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
 SCHEMA_VERSION = 1
+_NUMBERS = re.compile(r"\[\n\s*((?:[-+.\deE]+|null)(?:,\n\s*(?:[-+.\deE]+|null))*)\n\s*\]")
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -16,8 +17,8 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 def to_json(value: Any) -> Json:
     """Turns a result into JSON values.
 
-    A dataclass becomes an object of its fields; pictures (NumPy arrays) are left out. JSON knows no infinity: the SNR
-    of equal outputs becomes null.
+    A dataclass becomes an object of its fields; pictures (`kewcore_bench.result.PICTURE`) are left out. JSON knows no
+    infinity: the SNR of equal outputs becomes null.
 
     Args:
         value: A result dataclass, or anything inside one.
@@ -26,8 +27,7 @@ def to_json(value: Any) -> Json:
         TypeError: Something that has no place in a result.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        pairs = ((one.name, getattr(value, one.name)) for one in fields(value))
-        return {name: to_json(inner) for name, inner in pairs if not isinstance(inner, np.ndarray)}
+        return {one.name: to_json(getattr(value, one.name)) for one in stored_fields(type(value))}
     if isinstance(value, Mapping):
         return {str(key): to_json(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -39,6 +39,18 @@ def to_json(value: Any) -> Json:
     if value is None or isinstance(value, bool | int | str):
         return value
     raise TypeError(f"a result cannot hold {type(value).__name__}")
+
+
+def stored_fields(kind: type[Any]) -> list[Field[Any]]:
+    """Lists the fields of a result dataclass that are part of its JSON."""
+    return [one for one in fields(kind) if not one.metadata.get("picture")]
+
+
+def json_text(value: Mapping[str, Json]) -> str:
+    """Writes a JSON object as indented text with a row of numbers on one line, which halves the file of a bench."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # Inside a JSON string a line break is escaped, so what is matched here can only be an array.
+    return _NUMBERS.sub(lambda row: "[" + " ".join(row[1].split()) + "]", text) + "\n"
 
 
 def to_object(value: Any) -> dict[str, Json]:

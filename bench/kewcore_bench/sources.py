@@ -121,6 +121,9 @@ def labelled_images(
             stand_in=dataset.stand_in,
             class_counts=counts,
             class_balance=_class_balance(dataset),
+            height=first.data.height,
+            width=first.data.width,
+            resize=first.data.resize,
         ),
     )
 

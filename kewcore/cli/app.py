@@ -13,6 +13,7 @@ from kewcore.cli.inspect import inspect
 from kewcore.cli.onnx import onnx
 from kewcore.cli.predict import predict
 from kewcore.cli.quickstart import quickstart
+from kewcore.cli.report import report
 from kewcore.cli.train import train
 from kewcore.cli.verify import verify
 
@@ -43,6 +44,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("export", cls=BareQuantize)(export)
 app.command("bench", cls=BareGate)(bench)
+app.command("report")(report)
 app.command("inspect")(inspect)
 app.command("onnx")(onnx)
 app.command("predict")(predict)

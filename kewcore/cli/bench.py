@@ -147,14 +147,14 @@ def write_reports(
     result: "BenchResult", out: Path, verdicts: "Sequence[Verdict]" = (), *, html: bool = True
 ) -> "list[Artefact]":
     """Writes `bench.json`, `bench.md` and, unless told otherwise, `bench.html` into `out`."""
-    from kewcore.artefacts import write_json, write_text
+    from kewcore.artefacts import write_text
     from kewcore_bench.report import write_report
-    from kewcore_bench.schema import SCHEMA_VERSION, to_json, to_object
+    from kewcore_bench.schema import json_text
+    from kewcore_bench.stored_result import stored_object
     from kewcore_bench.tables import markdown
 
-    head = {"schema_version": SCHEMA_VERSION, "kind": "bench"}
     written = [
-        write_json(out / "bench.json", {**head, **to_object(result), "gates": to_json(verdicts)}),
+        write_text(out / "bench.json", json_text(stored_object(result, verdicts))),
         write_text(out / "bench.md", markdown(result, verdicts)),
     ]
     return [*written, write_report(result, out / "bench.html", verdicts)] if html else written
