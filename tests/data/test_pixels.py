@@ -18,7 +18,9 @@ def items_in(root, count=5):
 
 
 def expected(items):
-    return np.stack([np.asarray(Image.open(item.path).resize((8, 8), Image.Resampling.BILINEAR)) for item in items])
+    bilinear = Image.Resampling.BILINEAR
+    images = [Image.open(item.path) for item in items]
+    return np.stack([np.asarray(one.resize((8, one.height), bilinear).resize((8, 8), bilinear)) for one in images])
 
 
 @pytest.mark.parametrize("cached", [False, True])
