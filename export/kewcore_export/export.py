@@ -21,6 +21,7 @@ from kewcore.console import progress
 from kewcore.data.dataset import open_dataset
 from kewcore.errors import ExportError, PackageError, UnsupportedError
 from kewcore.models.reference import load_keras_model
+from kewcore.training.lock import only_process
 from kewcore.training.run import Run, load_run
 from kewcore_export.activations.compressed import Calibration, calibrate_and_compress
 from kewcore_export.activations.images import calibration_images
@@ -99,8 +100,13 @@ class _Job:
 
     @property
     def takes_long(self) -> bool:
-        """Whether it shows a progress of its own: a search, or a training."""
+        """Whether it shows a progress of its own, and goes on after a cut: a search, or a training."""
         return self.mode.searches or self.finetune is not None
+
+    @property
+    def work(self) -> Path:
+        """Folder of what a search or a training goes on from."""
+        return self.package.with_name(f".{self.package.stem}.work")
 
 
 @dataclass(frozen=True)
@@ -153,7 +159,7 @@ def export_run(
         The packages, in the order of `modes`.
 
     Raises:
-        RunError: The run is missing or damaged.
+        RunError: The run is missing or damaged; or another process searches or trains for the same package.
         ExportError: A mode does not work for the target or for this model's weights; or these are no numbers.
         UnsupportedError: The model cannot be converted.
         DataError: Images to calibrate, search or train on are missing or cannot be used.
@@ -278,9 +284,18 @@ def _export(
                 advance(1, job.mode.name)
         for job in jobs:
             if job.takes_long:
-                conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
-                exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
+                with only_process(job.work, f"making '{job.package.name}'"):
+                    conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
+                    exported.append(_write(original, job, conversion, _engine(rewrites, conversion.rewrites), out))
+                    _remove_work(job, exported[-1].sidecar)
     return exported
+
+
+def _remove_work(job: _Job, sidecar: Sidecar) -> None:
+    """Removes what a later call will not go on from; a search that ran out of time is gone on with."""
+    if sidecar.search is None or not sidecar.search["stopped"]:
+        with storage_errors(job.work):
+            shutil.rmtree(job.work)
 
 
 def _check_colour(graph: ClassifierGraph, jobs: list[_Job]) -> None:
@@ -317,8 +332,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
     check_range(program.constants, conversion.float32, job.mode)
     choices = choose_forms(program.constants, job.mode.weights)
     program, quantized, found, tuned, trained = replace(program, model=described), None, None, None, None
-    work, journal = out / f".{job.package.stem}.training", out / f".{job.package.stem}.search.jsonl"
-    learn = None if job.finetune is None else _learner(original, job.finetune, program, work)
+    learn = None if job.finetune is None else _learner(original, job.finetune, program, job.work)
     if job.mode.searches:
         compressed, found, tuned = smallest_program(
             run,
@@ -328,7 +342,7 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
             parse_chip(engine.min_chip),
             job.search,
             lambda pixels: reference_probabilities(graph, list(pixels)),
-            journal,
+            job.work / "journal.jsonl",
             learn,
         )
     elif job.mode.quantizes_activations:
@@ -377,12 +391,6 @@ def _write(original: _Original, job: _Job, conversion: Conversion, engine: Engin
         card_path(package).write_text(model_card(sidecar, run.export, size_bytes), encoding="utf-8")
         if found is not None:
             draw_front(found, size_bytes, plot_path(package))
-    if found is not None and not found.stopped:
-        with storage_errors(journal):
-            journal.unlink(missing_ok=True)
-    if work.is_dir():
-        with storage_errors(work):
-            shutil.rmtree(work)
     return _exported(job.package, sidecar, unchanged=False)
 
 

@@ -119,7 +119,7 @@ def command(run: Path, out: str) -> list[str]:
 
 
 def epochs_done(out: Path) -> int:
-    note = out / f".{NAME}.training" / "weights" / "checkpoint" / "checkpoint.json"
+    note = out / f".{NAME}.work" / "weights" / "checkpoint" / "checkpoint.json"
     try:
         return len(json.loads(note.read_text(encoding="utf-8"))["history"]) - 1
     except (FileNotFoundError, NotADirectoryError):

@@ -11,9 +11,10 @@ from small_networks import small_network
 
 from kewcore.data.dataset import open_dataset
 from kewcore.data.pixels import load_pixels
-from kewcore.errors import DataError, ExportError, UnsupportedError
+from kewcore.errors import DataError, ExportError, RunError, UnsupportedError
 from kewcore.models.reference import KerasClassifier
 from kewcore.runtime import PackageClassifier
+from kewcore.training.lock import only_process
 from kewcore.training.run import load_run
 from kewcore_export.export import export_run
 from kewcore_export.modes import parse_modes
@@ -34,14 +35,20 @@ def test_a_search_that_was_cut_off_goes_on_and_says_what_it_found(run: Path, tmp
     (cut,) = export_run(run, modes, tmp_path, search=SearchSettings(budget, time_limit_s=0.5))
     assert cut.sidecar.search is not None
     assert cut.sidecar.search["stopped"]
-    assert (tmp_path / ".KewCNN-original-auto.search.jsonl").is_file()
+    work = tmp_path / ".KewCNN-original-auto.work"
+    assert (work / "journal.jsonl").is_file()
+    with (
+        only_process(work, "searching"),  # as another kewcore does
+        pytest.raises(RunError, match=r"another process is making 'KewCNN-original-auto\.mlpackage' in"),
+    ):
+        export_run(run, modes, tmp_path, search=SearchSettings(budget))
     (found,) = export_run(run, modes, tmp_path, search=SearchSettings(budget))
     assert found.sidecar.search is not None
     search = found.sidecar.search
     assert not found.unchanged  # the first was not the last word
     assert not search["stopped"]
     assert found.size_bytes <= cut.size_bytes
-    assert not list(tmp_path.glob(".*.jsonl"))
+    assert not list(tmp_path.glob(".*"))
     assert (tmp_path / "KewCNN-original-auto.search.png").read_bytes().startswith(b"\x89PNG")
     verify_package(found.path)
     # The figures on unseen images, from the package as it lies there.
