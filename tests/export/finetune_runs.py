@@ -15,10 +15,10 @@ from kewcore.training.run import load_run
 IMAGES_A_CLASS = 40
 
 
-def write_trainable_run(folder: Path, images_a_class: int = IMAGES_A_CLASS) -> Path:
+def write_trainable_run(folder: Path, images_a_class: int = IMAGES_A_CLASS, *, head_bias: bool = True) -> Path:
     """Writes a run and the images that it says it was trained on: stripes, spots and a gradient, with noise.
 
-    Its last layer is solved for by least squares, so that it tells them apart.
+    Its last layer is solved for by least squares, so that it tells them apart; without a bias, this is all zeros.
     """
     generator = np.random.default_rng(11)
     rows, columns = np.mgrid[:40, :36]
@@ -31,7 +31,7 @@ def write_trainable_run(folder: Path, images_a_class: int = IMAGES_A_CLASS) -> P
     network = small_network()
     probe = load_run(write_run(folder / "probe", network, CLASS_NAMES, dataset=folder / "data"))
     dataset = open_dataset(folder / "data", probe.data)
-    _solve_last_layer(network, load_pixels(dataset.splits["train"], probe.data))
+    _solve_last_layer(network, load_pixels(dataset.splits["train"], probe.data), head_bias)
     return write_run(
         folder / "run",
         network,
@@ -43,13 +43,13 @@ def write_trainable_run(folder: Path, images_a_class: int = IMAGES_A_CLASS) -> P
     )
 
 
-def _solve_last_layer(network: Any, train: Pixels) -> None:
+def _solve_last_layer(network: Any, train: Pixels, bias: bool) -> None:
     import keras
 
     features = keras.Model(network.inputs[0], network.layers[-2].output)
     found = np.asarray(features(train.images[..., None].astype(np.float32), training=False))
     wanted = 4 * np.eye(len(CLASS_NAMES))[train.labels]
-    design = np.column_stack([found, np.ones(len(found))])
+    design = np.column_stack([found, np.full(len(found), float(bias))])
     gram = design.T @ design
     solution = np.linalg.solve(gram + 1e-3 * np.trace(gram) / len(gram) * np.eye(len(gram)), design.T @ wanted)
     network.layers[-1].set_weights([solution[:-1].astype(np.float32), solution[-1].astype(np.float32)])

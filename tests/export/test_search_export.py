@@ -13,7 +13,8 @@ from kewcore.data.dataset import open_dataset
 from kewcore.data.pixels import load_pixels
 from kewcore.errors import DataError, ExportError, RunError, UnsupportedError
 from kewcore.models.reference import KerasClassifier
-from kewcore.runtime import PackageClassifier
+from kewcore.runtime import PackageClassifier, load
+from kewcore.runtime.program import Operation
 from kewcore.training.lock import only_process
 from kewcore.training.run import load_run
 from kewcore_export.export import export_run
@@ -61,6 +62,21 @@ def test_a_search_that_was_cut_off_goes_on_and_says_what_it_found(run: Path, tmp
     assert search["unseen"]["accuracy"] == pytest.approx(np.mean(package.argmax(1) == test.labels))
     (again,) = export_run(run, modes, tmp_path, search=SearchSettings(budget))
     assert again.unchanged
+
+
+def test_a_last_layer_whose_bias_is_all_zeros_gets_one(tmp_path: Path) -> None:
+    run = write_trainable_run(tmp_path, images_a_class=120, head_bias=False)
+    settings = SearchSettings(budget_of("2", None, None), time_limit_s=0)
+    plain, found = (
+        export_run(run, parse_modes([mode]), tmp_path / "out", search=settings)[0].path for mode in ("fp16", "auto")
+    )
+    assert "bias" not in last_layer(plain).inputs, "coremltools drops what is all zeros"
+    assert "bias" in last_layer(found).inputs
+    verify_package(found)
+
+
+def last_layer(package: Path) -> Operation:
+    return [one for one in load(package, "reference").ops if one.type in ("conv", "linear")][-1]
 
 
 def test_no_package_is_small_enough(run: Path, tmp_path: Path) -> None:

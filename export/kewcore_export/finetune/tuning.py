@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from kewcore_export.finetune.settings import FinetuneSettings
 from kewcore_export.finetune.step import by_form
 from kewcore_export.keras_graph import ClassifierGraph
 from kewcore_export.run_images import stratified
+from kewcore_export.search.head import with_head_bias
 
 _FIT_IMAGES = 512
 """Training images that the last layer is fitted to before training."""
@@ -81,7 +82,7 @@ def finetuned(
     train, val = items.pixels(settings.cache)
     reference = reference_of(graph)
     with repeatable(), only_process(work, "fine-tuning"):
-        start, fitted = _with_head(opened(program), reference, train, graph.classes, settings.seed)
+        start, fitted = _with_head(program, reference, train, graph.classes, settings.seed)
         split = start.student.split(start.coarse(originals) or start.student.weights)
         forms = start.forms(split.weights)
         source = ExampleSource(start.student, start.weights, split, reference)
@@ -103,9 +104,11 @@ def finetuned(
 
 
 def _with_head(
-    start: OpenedStudent, reference: Reference, train: Pixels, classes: int, seed: int
+    program: CompressedProgram, reference: Reference, train: Pixels, classes: int, seed: int
 ) -> tuple[OpenedStudent, bool]:
-    """Fits the last layer, where there is one to fit, and says whether it did."""
+    """Opens a program, fits the last layer, where there is one to fit, and says whether it did."""
+    constants = tuple(plan.constant for plan in program.plans)
+    start = opened(replace(program, model=with_head_bias(program.model, constants, classes)))
     if any(plan.form.kind == "sparse" for plan in start.program.plans):
         # What is pruned bit by bit begins as the network that it was, whose last layer fits.
         return start, False

@@ -1,7 +1,7 @@
 """Candidates of a search, made and run: a package is written, its last layer fitted again, and its answers measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +21,7 @@ from kewcore_export.forms import FLOAT16, WeightForm
 from kewcore_export.low_rank import factor_names
 from kewcore_export.program import StoredConstant, main_block
 from kewcore_export.search.figures import Figures, measured_figures
-from kewcore_export.search.head import find_head, fitted_head, softmax, with_head
+from kewcore_export.search.head import find_head, fitted_head, softmax, with_head, with_head_bias
 from kewcore_export.search.tail import Tail, flat
 from kewcore_export.targets import Target
 
@@ -75,7 +75,7 @@ class Evaluator:
         fit_pixels: Images that the last layer is fitted to, uint8 `[N, H, W]`; none of them is among `images`.
 
     Raises:
-        UnsupportedError: The network does not end in a matrix product with a bias.
+        UnsupportedError: The network does not end in a Dense layer.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Evaluator:
         images: LabelledImages,
         fit_pixels: Pixels,
     ) -> None:
+        program = replace(program, model=with_head_bias(program.model, program.constants, images.reference.shape[1]))
         self._program, self._float32, self._target = program, float32, target
         self._chip, self._images, self._fit_pixels = chip, images, fit_pixels
         self._head = head = find_head(program.model, program.constants, images.reference.shape[1])

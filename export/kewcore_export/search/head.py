@@ -20,7 +20,7 @@ from kewcore.errors import UnsupportedError
 from kewcore_export.compressed_program import CompressedProgram
 from kewcore_export.compression import FormChoice, compress
 from kewcore_export.program import StoredConstant, main_block
-from kewcore_export.tensor_values import set_small_tensor
+from kewcore_export.tensor_values import new_constant, set_small_tensor
 
 RIDGE = 0.1
 """Weight of the pull towards the trained weights, in units of the features' mean variance. From 0.01 to 0.1 KewCNN's
@@ -53,26 +53,56 @@ def find_head(model: Any, constants: tuple[StoredConstant, ...], classes: int) -
         classes: Number of classes.
 
     Raises:
-        UnsupportedError: The network does not end in a matrix product with a bias (one of zeros is dropped by
-            coremltools).
+        UnsupportedError: The network does not end in a matrix product with a bias; see `with_head_bias`.
     """
-    weights = [one for one in constants if one.channel_axis == 0 and one.groups == 1]
-    last = weights[-1] if weights else None
-    makers = {one.outputs[0].name: one for one in main_block(model).operations if one.outputs}
-    if (
-        last is None
-        or last.shape[0] != classes
-        or prod(last.shape[2:]) != 1
-        or "bias" not in makers[last.consumer].inputs
-    ):
+    last = _last_layer(constants, classes)
+    operation = None if last is None else _operation(main_block(model), last.consumer)
+    if last is None or operation is None or "bias" not in operation.inputs:
         raise UnsupportedError(
-            f"a search takes classifiers that end in a Dense layer of {classes} units with a bias that is not zero; "
-            "this one does not",
+            f"a search takes classifiers that end in a Dense layer of {classes} units; this one does not",
             hint="choose a mode by hand, such as --quantize int8",
         )
-    operation = makers[last.consumer]
     bias, features = (operation.inputs[name].arguments[0].name for name in ("bias", "x"))
     return Head(last, bias, features, last.consumer)
+
+
+def with_head_bias(model: Any, constants: tuple[StoredConstant, ...], classes: int) -> Any:
+    """Gives a last layer without a bias one of zeros, as coremltools drops what is all zeros.
+
+    Args:
+        model: Protobuf `Model` of a 16-bit program.
+        constants: Of the program.
+        classes: Number of classes.
+
+    Returns:
+        The model; a copy where something was changed.
+    """
+    last = _last_layer(constants, classes)
+    operation = None if last is None else _operation(main_block(model), last.consumer)
+    if operation is None or "bias" in operation.inputs:
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    block = main_block(copy)
+    operations, name = list(block.operations), f"{operation.outputs[0].name}_bias"
+    del block.operations[:]
+    for one in operations:
+        if one.outputs and one.outputs[0].name == operation.outputs[0].name:
+            new_constant(block, name, np.zeros(classes, np.float16))
+            one.inputs["bias"].arguments.add().name = name
+        block.operations.append(one)
+    return copy
+
+
+def _last_layer(constants: tuple[StoredConstant, ...], classes: int) -> StoredConstant | None:
+    weights = [one for one in constants if one.channel_axis == 0 and one.groups == 1]
+    last = weights[-1] if weights else None
+    fits = last is not None and last.op_type in ("conv", "linear") and last.shape[0] == classes
+    return last if last is not None and fits and prod(last.shape[2:]) == 1 else None
+
+
+def _operation(block: Any, name: str) -> Any | None:
+    return next((one for one in block.operations if one.outputs and one.outputs[0].name == name), None)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
