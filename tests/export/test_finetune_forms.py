@@ -10,7 +10,6 @@ from kewcore_export.finetune.forms import trainable
 from kewcore_export.finetune.linear_form import LinearForm
 from kewcore_export.finetune.palette_form import PaletteForm, VectorPaletteForm
 from kewcore_export.finetune.parameters import FloatForm, TrainableForm
-from kewcore_export.finetune.pruned_form import RAMP, PrunedForm
 from kewcore_export.quantizers.blocks import from_rows, spread, to_rows
 from kewcore_export.quantizers.compressed import (
     LinearWeight,
@@ -93,7 +92,7 @@ def gradients(form: TrainableForm, variables: tuple[np.ndarray, ...], gradient: 
 @pytest.mark.parametrize("name", STORED)
 def test_a_form_begins_with_what_is_stored(name: str) -> None:
     weight = STORED[name]()
-    form = trainable(weight, WEIGHT, 0.75)
+    form = trainable(weight, WEIGHT)
     np.testing.assert_array_equal(dense(form, form.initial), decoded(weight).astype(np.float32))
     np.testing.assert_array_equal(decoded(form.stored(form.initial)), decoded(weight))
 
@@ -102,12 +101,8 @@ def test_a_form_begins_with_what_is_stored(name: str) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_stored_decodes_to_what_the_network_saw(name: str, seed: int) -> None:
     weight = STORED[name]()
-    form, generator = trainable(weight, WEIGHT, 0.75), np.random.default_rng(seed)
-    moved = tuple(
-        one + generator.normal(0, 0.02, one.shape).astype(np.float32) if trained else one
-        for one, trained in zip(form.initial, form.trained, strict=True)
-    )
-    moved = form.refreshed(moved, 1.0)
+    form, generator = trainable(weight, WEIGHT), np.random.default_rng(seed)
+    moved = tuple(one + generator.normal(0, 0.02, one.shape).astype(np.float32) for one in form.initial)
     stored = form.stored(moved)
     np.testing.assert_array_equal(dense(form, moved), decoded(stored).astype(np.float32))
     assert type(stored) is type(weight)
@@ -187,24 +182,14 @@ def test_the_gradient_of_a_vector_is_its_difference(axis: int) -> None:
         assert by_palette[place] == pytest.approx(change / exact, rel=1e-4)
 
 
-def test_pruning_follows_the_cubic_schedule() -> None:
-    form = trainable(prune(WEIGHT, MASK), WEIGHT, 0.75)
-    assert isinstance(form, PrunedForm)
-    for progress in (0.0, 0.1, 0.25, RAMP, 0.9, 1.0):
-        wanted = 0.75 * (1 - max(0.0, 1 - progress / RAMP) ** 3)
-        latent, mask = form.refreshed(form.initial, progress)
-        assert int((mask == 0).sum()) == round(wanted * WEIGHT.size)
-        assert np.abs(latent[mask == 0]).max(initial=0) <= np.abs(latent[mask != 0]).min()
-
-
-def test_a_pruned_palette_is_sparse_from_the_beginning() -> None:
-    form = trainable(quantize_sparse_palette(WEIGHT, MASK, 4, TENSOR), WEIGHT, 0.75)
-    for progress in (0.0, 0.3, 1.0):
-        assert int((form.refreshed(form.initial, progress)[-1] == 0).sum()) == round(0.75 * WEIGHT.size)
-
-
-def test_what_is_pruned_learns_nothing() -> None:
-    form = trainable(prune(WEIGHT, MASK), WEIGHT, 0.75)
-    by_latent, by_mask = gradients(form, form.initial, np.ones(SHAPE, np.float32))
-    np.testing.assert_array_equal(by_latent, MASK.astype(np.float32))
-    assert not by_mask.any()
+@pytest.mark.parametrize("name", ["sparse", "sparse palette"])
+def test_what_is_pruned_stays_zero_and_learns_nothing(name: str) -> None:
+    form = trainable(STORED[name](), WEIGHT)
+    gradient = np.random.default_rng(1).standard_normal(SHAPE).astype(np.float32)
+    by_latent = gradients(form, form.initial, gradient)[0].reshape(SHAPE)
+    np.testing.assert_array_equal(by_latent, np.where(MASK, gradient, 0))
+    moved = tuple(one + np.float32(0.3) for one in form.initial)
+    np.testing.assert_array_equal(dense(form, moved) == 0, ~MASK)
+    weight = form.stored(moved)
+    assert isinstance(weight, SparseWeight | SparsePaletteWeight)
+    np.testing.assert_array_equal(weight.mask, MASK)

@@ -27,14 +27,11 @@ from kewcore.training.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from kewcore.training.step import MICRO_BATCH_SIZE
 from kewcore_export.finetune.examples import Examples, ExampleSource, joined
 from kewcore_export.finetune.parameters import TrainableForm
-from kewcore_export.finetune.pruned_form import RAMP, PrunedForm
 from kewcore_export.finetune.record import EpochRecord
 from kewcore_export.finetune.settings import FinetuneSettings
 from kewcore_export.finetune.step import DistillationStep, first_state
 from kewcore_export.finetune.student import Split, Student
 
-_REFRESH_STEPS = 8
-"""Updates between two looks at what follows a schedule."""
 _EXAMPLES_BYTES = 512 << 20
 """What the examples of an epoch may take at a time."""
 
@@ -109,7 +106,7 @@ def distilled(
         row["seconds"] = round(time.monotonic() - began, 3)
         history = (*checkpoint.history, row)
         state = step.state()
-        best = best_epoch(history, pupil.forms, settings) == epoch
+        best = best_epoch(history) == epoch
         checkpoint = replace(
             checkpoint,
             state=state,
@@ -142,17 +139,9 @@ def repeatable() -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({"remapping": before.get("remapping", True)})
 
 
-def best_epoch(
-    history: Sequence[Mapping[str, Any]], forms: Mapping[str, TrainableForm], settings: FinetuneSettings
-) -> int:
-    """Returns the epoch of least divergence; 0 for the state before training.
-
-    Epochs in which pruned weights are not yet as sparse as they are to be do not count.
-    """
-    pruned = any(isinstance(form, PrunedForm) and form.gradual for form in forms.values())
-    first = math.ceil(RAMP * settings.epochs) if pruned else 0
-    counting = [row for row in history if row["epoch"] == 0 or row["epoch"] >= first]
-    return int(min(counting, key=lambda row: row["val_kl_nats"])["epoch"])
+def best_epoch(history: Sequence[Mapping[str, Any]]) -> int:
+    """Returns the epoch of least divergence; 0 for the state before training."""
+    return int(min(history, key=lambda row: row["val_kl_nats"])["epoch"])
 
 
 def epoch_records(history: Sequence[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:
@@ -210,12 +199,9 @@ def _train_epoch(
                 rows = generator.permutation(len(chunk))
                 for start in range(0, len(rows), settings.batch_size):
                     batch = examples.rows(np.sort(rows[start : start + settings.batch_size]))
-                    if step.steps % _REFRESH_STEPS == 0:
-                        step.refresh(schedule.progress(step.steps))
                     loss_sum += len(batch.wanted) * step.train_batch(batch, schedule.rate(step.steps))
                     done += len(batch.wanted)
                     advance(len(batch.wanted), note=f"loss {loss_sum / (passes * first + done):.4f}")
-    step.refresh(schedule.progress(step.steps))
     return loss_sum / (passes * len(order))
 
 
@@ -227,12 +213,9 @@ class _Schedule:
     passes: int
     settings: FinetuneSettings
 
-    def progress(self, steps: int) -> float:
-        updates = self.settings.epochs * self.passes * math.ceil(self.images / self.settings.batch_size)
-        return min(1.0, steps / updates)
-
     def rate(self, steps: int) -> float:
-        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * self.progress(steps)))
+        updates = self.settings.epochs * self.passes * math.ceil(self.images / self.settings.batch_size)
+        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, steps / updates)))
 
 
 def _images_at_once(pupil: Pupil, train: Pixels) -> int:

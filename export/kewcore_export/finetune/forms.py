@@ -22,13 +22,12 @@ from kewcore_export.quantizers.compressed import (
 from kewcore_export.quantizers.palette import nearest
 
 
-def trainable(weight: StoredWeight, float32: NDArray[np.float32], sparsity: float = 0.0) -> TrainableForm:
+def trainable(weight: StoredWeight, float32: NDArray[np.float32]) -> TrainableForm:
     """Makes a stored weight trainable.
 
     Args:
         weight: As stored before training.
         float32: Its values before compression.
-        sparsity: Part of zeros that a sparse form is to have at the end.
     """
     match weight:
         case RoundedWeight(values):
@@ -42,15 +41,15 @@ def trainable(weight: StoredWeight, float32: NDArray[np.float32], sparsity: floa
         case SparseWeight(mask, kept):
             values = float32.astype(np.float16)
             values[mask] = kept
-            return PrunedForm(FloatForm(values), mask, sparsity)
+            return PrunedForm(FloatForm(values), mask)
         case SparsePaletteWeight():
-            return PrunedForm(PaletteForm(_without_mask(weight, float32), float32), weight.mask, sparsity)
+            return PrunedForm(PaletteForm(_without_mask(weight, float32), float32), weight.mask)
         case _:
             assert_never(weight)
 
 
 def _without_mask(weight: SparsePaletteWeight, float32: NDArray[np.float32]) -> PaletteWeight:
-    """Gives every value an index, those that are masked too: the nearest entry, should they come back."""
+    """Gives every value an index, those that are masked too: the nearest entry."""
     blocks = weight.palette.shape[:-1]
     palettes = weight.palette.reshape(-1, weight.palette.shape[-1])
     rows = [nearest(row, palette) for row, palette in zip(to_rows(float32, blocks), palettes, strict=True)]

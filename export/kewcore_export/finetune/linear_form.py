@@ -6,7 +6,6 @@ Efficient Fixed-Point Inference of Deep Neural Networks", MLSys 2020, so that it
 scales. The factor that LSQ gives the gradient is left out: in Adam it would cancel.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +42,6 @@ class LinearForm:
         return latent.astype(np.float32), np.zeros(self.weight.scale.shape, np.float32)
 
     @property
-    def trained(self) -> tuple[bool, ...]:
-        """All."""
-        return (True, True)
-
-    @property
     def units(self) -> tuple[float, ...]:
         """The values', and 1: a scale that grows changes its whole channel by as much."""
         return step_unit(self.float32), 1.0
@@ -74,10 +68,6 @@ class LinearForm:
             scale.numpy().astype(np.float16).reshape(self.weight.scale.shape),
             self.weight.bits,
         )
-
-    def refreshed(self, variables: Sequence[Values], progress: float) -> tuple[Values, ...]:
-        """Nothing follows a schedule."""
-        return tuple(variables)
 
     @property
     def _largest(self) -> float:

@@ -53,7 +53,7 @@ class OpenedStudent:
     def _form(self, name: str, plan: ConstantPlan | None) -> TrainableForm:
         if plan is None or plan.compressed is None:
             return FloatForm(self.weights[name].astype(np.float16))
-        return trainable(plan.compressed, self.program.float32[name], plan.form.sparsity)
+        return trainable(plan.compressed, self.program.float32[name])
 
 
 def opened(program: CompressedProgram) -> OpenedStudent:

@@ -5,7 +5,6 @@ gradients of all values that it stands for. Here values also move from one entry
 gradient.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -52,11 +51,6 @@ class PaletteForm:
         return latent.astype(np.float32), palette
 
     @property
-    def trained(self) -> tuple[bool, ...]:
-        """All."""
-        return (True, True)
-
-    @property
     def units(self) -> tuple[float, ...]:
         """The values', and the magnitude of the palettes."""
         return step_unit(self.float32), _magnitude(self.weight.palette)
@@ -78,11 +72,6 @@ class PaletteForm:
         sums = tf.math.unsorted_segment_sum(tf.reshape(rows, [-1]), tf.reshape(entry_of, [-1]), count * entries)
         return [rows, tf.reshape(sums, [count, entries])]
 
-    def latent(self, variables: Sequence[Values]) -> Values:
-        """The values before they take an entry, in the weight's shape."""
-        latent: Values = from_rows(variables[0], self.float32.shape, self._blocks)
-        return latent
-
     def stored(self, variables: Tensors) -> StoredWeight:
         """As `PaletteWeight`, its palettes ascending."""
         palette, indices, _ = self._parts([import_tensorflow().constant(one) for one in variables])
@@ -91,10 +80,6 @@ class PaletteForm:
             palette.numpy().astype(np.float16).reshape(self.weight.palette.shape),
             self.weight.bits,
         )
-
-    def refreshed(self, variables: Sequence[Values], progress: float) -> tuple[Values, ...]:
-        """Nothing follows a schedule."""
-        return tuple(variables)
 
     @property
     def _blocks(self) -> tuple[int, ...]:
@@ -127,11 +112,6 @@ class VectorPaletteForm:
         return (self.weight.palette.astype(np.float32).reshape(self.weight.palette.shape[-2:]),)
 
     @property
-    def trained(self) -> tuple[bool, ...]:
-        """All."""
-        return (True,)
-
-    @property
     def units(self) -> tuple[float, ...]:
         """The magnitude of the palette."""
         return (_magnitude(self.weight.palette),)
@@ -158,10 +138,6 @@ class VectorPaletteForm:
         """As `VectorPaletteWeight`."""
         palette = np.asarray(variables[0]).astype(np.float16).reshape(self.weight.palette.shape)
         return VectorPaletteWeight(self.weight.indices, palette, self.weight.bits, self.weight.axis)
-
-    def refreshed(self, variables: Sequence[Values], progress: float) -> tuple[Values, ...]:
-        """Nothing follows a schedule."""
-        return tuple(variables)
 
     def _indices(self) -> Any:
         tf = import_tensorflow()

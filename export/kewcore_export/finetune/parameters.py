@@ -32,11 +32,6 @@ class TrainableForm(Protocol):
         ...
 
     @property
-    def trained(self) -> tuple[bool, ...]:
-        """Which variables gradients change."""
-        ...
-
-    @property
     def units(self) -> tuple[float, ...]:
         """By what each variable changes in a step at a learning rate of 1; see `step_unit`."""
         ...
@@ -46,7 +41,7 @@ class TrainableForm(Protocol):
         ...
 
     def gradients(self, variables: Tensors, gradient: Any) -> list[Any]:
-        """Gives the gradient of each variable that is trained, and zeros of any shape for the others.
+        """Gives the gradient of each variable.
 
         Args:
             variables: Their values.
@@ -56,15 +51,6 @@ class TrainableForm(Protocol):
 
     def stored(self, variables: Tensors) -> StoredWeight:
         """Gives the stored form, which decodes to `dense`."""
-        ...
-
-    def refreshed(self, variables: Sequence[Values], progress: float) -> tuple[Values, ...]:
-        """Gives the variables with what follows a schedule brought up to date.
-
-        Args:
-            variables: Their values.
-            progress: Part of the training that is over, 0…1.
-        """
         ...
 
 
@@ -107,11 +93,6 @@ class FloatForm:
         return (self.values.astype(np.float32),)
 
     @property
-    def trained(self) -> tuple[bool, ...]:
-        """All."""
-        return (True,)
-
-    @property
     def units(self) -> tuple[float, ...]:
         """The values'."""
         return (step_unit(self.initial[0]),)
@@ -124,14 +105,6 @@ class FloatForm:
         """Straight through."""
         return [gradient]
 
-    def latent(self, variables: Sequence[Values]) -> Values:
-        """The values before rounding, in the weight's shape."""
-        return variables[0]
-
     def stored(self, variables: Tensors) -> StoredWeight:
         """As `RoundedWeight`."""
         return RoundedWeight(np.asarray(variables[0]).astype(np.float16))
-
-    def refreshed(self, variables: Sequence[Values], progress: float) -> tuple[Values, ...]:
-        """Nothing follows a schedule."""
-        return tuple(variables)

@@ -27,9 +27,8 @@ _FEATURES_AT_ONCE = 64
 def first_state(forms: Mapping[str, TrainableForm]) -> TrainingState:
     """Gives the variables of all forms before training, one form after the other, with empty moments."""
     variables = [one for form in forms.values() for one in form.initial]
-    trained = [one for form in forms.values() for one in form.trained]
-    moments = [np.zeros(one.shape if kept else (), np.float32) for one, kept in zip(variables, trained, strict=True)]
-    return TrainingState(variables, moments, [one.copy() for one in moments], 0)
+    first, second = ([np.zeros(one.shape, np.float32) for one in variables] for _ in range(2))
+    return TrainingState(variables, first, second, 0)
 
 
 class DistillationStep:
@@ -55,7 +54,6 @@ class DistillationStep:
         self._student, self._split, self._forms = student, split, forms
         self._temperature = temperature
         self.steps = state.steps
-        self._trained = [one for form in forms.values() for one in form.trained]
         self._units = [one for form in forms.values() for one in form.units]
         self._variables = [tf.Variable(one) for one in state.weights]
         self._first = [tf.Variable(one) for one in state.first_moments]
@@ -96,15 +94,6 @@ class DistillationStep:
         self._decode()
         return loss
 
-    def refresh(self, progress: float) -> None:
-        """Brings up to date what follows a schedule; see `TrainableForm.refreshed`."""
-        for form, variables in self._by_form(self._variables):
-            if not all(form.trained):
-                before = [one.numpy() for one in variables]
-                for variable, value in zip(variables, form.refreshed(before, progress), strict=True):
-                    variable.assign(value)
-        self._decode()
-
     def answers(self, examples: Examples) -> Values:
         """Computes the student's probabilities, float32 `[N, C]`."""
         parts = [self._answer(given).numpy() for _, given, _ in self._micro_batches(examples)]
@@ -143,23 +132,22 @@ class DistillationStep:
             for (form, variables), gradient in zip(self._by_form(self._variables), self._gradients, strict=True)
             for one in form.gradients([variable.read_value() for variable in variables], gradient.read_value())
         ]
-        rows = zip(self._variables, self._first, self._second, found, self._units, self._trained, strict=True)
-        for variable, first, second, gradient, unit, trained in rows:
-            if trained:
-                self._tf.raw_ops.ResourceApplyAdam(
-                    var=variable.handle,
-                    m=first.handle,
-                    v=second.handle,
-                    beta1_power=beta_1_power,
-                    beta2_power=beta_2_power,
-                    lr=rate * unit,
-                    beta1=BETA_1,
-                    beta2=BETA_2,
-                    epsilon=_EPSILON,
-                    grad=gradient,
-                    use_locking=False,
-                    use_nesterov=False,
-                )
+        rows = zip(self._variables, self._first, self._second, found, self._units, strict=True)
+        for variable, first, second, gradient, unit in rows:
+            self._tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=beta_1_power,
+                beta2_power=beta_2_power,
+                lr=rate * unit,
+                beta1=BETA_1,
+                beta2=BETA_2,
+                epsilon=_EPSILON,
+                grad=gradient,
+                use_locking=False,
+                use_nesterov=False,
+            )
 
     def _decode_eager(self) -> None:
         for one, value in zip(self._dense, self._decoded(), strict=True):
@@ -179,7 +167,7 @@ def by_form(forms: Mapping[str, TrainableForm], variables: Sequence[Any]) -> lis
     """Hands each form its part of all variables."""
     found, start = [], 0
     for form in forms.values():
-        count = len(form.trained)
+        count = len(form.units)
         found.append((form, variables[start : start + count]))
         start += count
     return found

@@ -96,7 +96,7 @@ def finetuned(
             work / "checkpoint",
             f"fine-tuning {run.variant}",
         )
-    best = best_epoch(state.history, forms, settings)
+    best = best_epoch(state.history)
     if best == 0:
         say("fine-tuning brought no epoch nearer to the reference; the values before it are kept")
     learned = with_learned(start, forms, state.best_weights)
@@ -109,9 +109,6 @@ def _with_head(
     """Opens a program, fits the last layer, where there is one to fit, and says whether it did."""
     constants = tuple(plan.constant for plan in program.plans)
     start = opened(replace(program, model=with_head_bias(program.model, constants, classes)))
-    if any(plan.form.kind == "sparse" for plan in start.program.plans):
-        # What is pruned bit by bit begins as the network that it was, whose last layer fits.
-        return start, False
     fitted = with_fitted_head(start, reference, _fit_pixels(train, classes, seed), classes)
     return (start, False) if fitted is None else (opened(fitted), True)
 
