@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 from kewcore.cli.options import Json, Quiet, Verbose
 
 if TYPE_CHECKING:
-    from kewcore_export.export import ExportedPackage
+    from kewcore_export.exported_package import ExportedPackage
 
 BARE_MODE = "int8"
 

@@ -12,7 +12,8 @@ from small_networks import CLASS_NAMES, small_network
 
 from kewcore.errors import ExportError, UnsupportedError
 from kewcore_export.conversion import converted
-from kewcore_export.export import ExportedPackage, export_run
+from kewcore_export.export import export_run
+from kewcore_export.exported_package import ExportedPackage
 from kewcore_export.keras_graph import classifier_graph
 from kewcore_export.modes import parse_modes
 from kewcore_export.targets import TARGETS

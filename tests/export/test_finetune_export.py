@@ -17,7 +17,8 @@ from finetune_runs import write_trainable_run
 
 from kewcore.artefacts import sha256_tree
 from kewcore.errors import ExportError, UsageError
-from kewcore_export.export import ExportedPackage, export_run
+from kewcore_export.export import export_run
+from kewcore_export.exported_package import ExportedPackage
 from kewcore_export.finetune.settings import FinetuneSettings
 from kewcore_export.modes import parse_modes
 from kewcore_export.sidecar import load_sidecar
@@ -100,7 +101,7 @@ def test_modes_with_nothing_to_learn_are_refused(run: Path, tmp_path: Path, mode
 def test_weights_that_do_not_match_are_never_shipped(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kewcore_export import export
+    from kewcore_export import making
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         found = finetuned(*args, **kwargs)
@@ -108,8 +109,8 @@ def test_weights_that_do_not_match_are_never_shipped(
         wrong = {**found.opened.weights, name: np.nextafter(found.opened.weights[name], np.float32(9))}
         return replace(found, opened=replace(found.opened, weights=wrong))
 
-    finetuned = export.finetuned
-    monkeypatch.setattr(export, "finetuned", broken)
+    finetuned = making.finetuned
+    monkeypatch.setattr(making, "finetuned", broken)
     short = replace(settings(run), epochs=1)
     with pytest.raises(ExportError, match="does not decode to the values that training ended with"):
         export_run(run, parse_modes(["int8"]), tmp_path, finetune=short)
