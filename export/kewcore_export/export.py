@@ -74,19 +74,26 @@ def export_run(
     if finetune is not None:
         modes = [finetuned_mode(mode) for mode in modes]
     jobs = [job_for(loaded, record, mode, out, settings) for mode in modes]
-    found = {job.package: None if force else unchanged_package(job.package, job.inputs_sha256) for job in jobs}
-    missing = [job for job in jobs if found[job.package] is None]
+    found = {} if force else {job.package: package for job in jobs if (package := _unchanged(job))}
+    missing = [job for job in jobs if job.package not in found]
     if missing:
         check_writable(out)
-        made = _export(loaded, record, missing, out, settings.rewrites)
-        found.update({package.path: package for package in made})
-    return [package for job in jobs if (package := found[job.package])]
+        found |= _export(loaded, record, missing, out, settings.rewrites)
+    return [found[job.package] for job in jobs]
+
+
+def _unchanged(job: Job) -> ExportedPackage | None:
+    """Finds a job's package as it is; a search with training may have ended in one that is not trained."""
+    jobs = (job, job.untrained) if job.mode.searches else (job,)
+    found = (unchanged_package(one.package, one.inputs_sha256) for one in jobs)
+    return next((package for package in found if package is not None), None)
 
 
 def _export(
     run: Run, record: RunRecord, jobs: list[Job], out: Path, rewrites: RewriteSettings
-) -> list[ExportedPackage]:
-    exported: list[ExportedPackage] = []
+) -> dict[Path, ExportedPackage]:
+    """Makes packages, by the paths that were asked for."""
+    exported: dict[Path, ExportedPackage] = {}
     plain = [job for job in jobs if not job.takes_long]
     with ExitStack() as stack:
         with progress(f"exporting {run.variant}", len(plain) + 1, "steps") as advance:
@@ -97,14 +104,14 @@ def _export(
             for job in plain:
                 if job.target > conversion.newest_target:
                     conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
-                exported.append(make_package(original, job, conversion, rewrites, out))
+                exported[job.package] = make_package(original, job, conversion, rewrites, out)
                 advance(1, job.mode.name)
         for job in jobs:
             if job.takes_long:
                 with only_process(job.work, f"making '{job.package.name}'"):
                     conversion = stack.enter_context(converted(original.graph, run.class_names, job.target, rewrites))
-                    exported.append(make_package(original, job, conversion, rewrites, out))
-                    _remove_work(job, exported[-1].sidecar)
+                    exported[job.package] = make_package(original, job, conversion, rewrites, out)
+                    _remove_work(job, exported[job.package].sidecar)
     return exported
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from kewcore.training.run import Run
 from kewcore_export.activations.compressed import Calibration
 from kewcore_export.activations.images import calibration_images
 from kewcore_export.activations.settings import CalibrationSettings
-from kewcore_export.finetune.settings import FinetuneSettings
+from kewcore_export.finetune.settings import FinetuneSettings, untrained_mode
 from kewcore_export.modes import Mode
 from kewcore_export.rewrites.settings import RewriteSettings
 from kewcore_export.search.settings import SearchSettings
@@ -74,6 +74,13 @@ class Job:
     def work(self) -> Path:
         """Folder of what a search or a training goes on from."""
         return self.package.with_name(f".{self.package.stem}.work")
+
+    @property
+    def untrained(self) -> "Job":
+        """The same for a search of which no trained mix keeps the budget: its package is named after what it is."""
+        mode = untrained_mode(self.mode)
+        stem = self.package.stem.removesuffix(self.mode.name) + mode.name
+        return replace(self, mode=mode, package=self.package.with_name(stem + PACKAGE_SUFFIX))
 
 
 def run_record(run: Run, out: Path) -> RunRecord:

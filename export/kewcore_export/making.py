@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kewcore import __version__
 from kewcore.artefacts import describe
+from kewcore.console import say
 from kewcore.models.reference import load_keras_model
 from kewcore.training.run import Run
 from kewcore_export.activations.compressed import calibrate_and_compress
@@ -104,6 +106,8 @@ def make_package(
 ) -> ExportedPackage:
     """Makes one package, and replaces what was there of the same name.
 
+    One that was to be trained and is not, as the search found nothing smaller, is `Job.untrained`.
+
     Args:
         original: What it is made from.
         job: What is asked for.
@@ -121,20 +125,22 @@ def make_package(
     places = {rewrite.name: rewrite.places for rewrite in conversion.rewrites}
     engine = EngineRecord(rewrites.engine, rewrites.min_chip.name, places)
     program = conversion.by_float_bits[job.mode.float_bits]
-    described = describe_model(program.model, run.export, original.record, image, run.class_names, job.mode, engine)
+
+    def described(model: Any) -> Any:
+        return describe_model(model, run.export, original.record, image, run.class_names, job.mode, engine)
+
     check_range(program.constants, conversion.float32, job.mode)
-    made = _made(original, job, conversion, replace(program, model=described), rewrites)
+    made = _made(original, job, conversion, replace(program, model=described(program.model)), rewrites)
+    if job.finetune is not None and made.tuned is None:
+        job = job.untrained
+        say(f"training brought nothing smaller that keeps the budget: the untrained mix becomes {job.package.name}")
+    finished = replace(made.program, model=described(made.program.model))
     with replacing_together(out) as staging:
         package = staging / job.package.name
-        model = write_program(made.program, package)
+        model = write_program(finished, package)
         trained = None if made.tuned is None else checked(made.tuned, package, np.stack(images))
         records = measured_weights(
-            made.program.plans,
-            made.program.float32,
-            model,
-            package / WEIGHTS_FILE,
-            job.mode,
-            trained=trained is not None,
+            finished.plans, finished.float32, model, package / WEIGHTS_FILE, job.mode, trained=trained is not None
         )
         names = write_golden(golden_folder(package), images)
         sidecar = Sidecar(

@@ -17,11 +17,14 @@ from finetune_runs import write_trainable_run
 
 from kewcore.artefacts import sha256_tree
 from kewcore.errors import ExportError, UsageError
+from kewcore.runtime import load
 from kewcore_export.export import export_run
 from kewcore_export.exported_package import ExportedPackage
 from kewcore_export.finetune.settings import FinetuneSettings
 from kewcore_export.modes import parse_modes
-from kewcore_export.sidecar import load_sidecar
+from kewcore_export.search.budget import budget_of
+from kewcore_export.search.settings import SearchSettings
+from kewcore_export.sidecar import load_sidecar, sidecar_path
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow]
 
@@ -115,6 +118,29 @@ def test_weights_that_do_not_match_are_never_shipped(
     with pytest.raises(ExportError, match="does not decode to the values that training ended with"):
         export_run(run, parse_modes(["int8"]), tmp_path, finetune=short)
     assert not list(tmp_path.glob("*.mlpackage"))
+
+
+@pytest.mark.parametrize(
+    ("search", "mode"),
+    [
+        (SearchSettings(budget_of(None, None, "100kB"), time_limit_s=4), "auto-finetuned"),
+        (SearchSettings(budget_of("50", None, None), time_limit_s=0), "auto"),  # no time to train anything
+    ],
+)
+def test_a_search_names_its_package_for_what_it_is(search: SearchSettings, mode: str, tmp_path: Path) -> None:
+    run = write_trainable_run(tmp_path, images_a_class=120)
+    modes, out, finetune = parse_modes(["auto"]), tmp_path / "out", replace(settings(run), epochs=1)
+    (package,) = export_run(run, modes, out, search=search, finetune=finetune)
+    assert package.path.name == f"KewCNN-original-{mode}.mlpackage"
+    assert package.sidecar.mode == load(package.path).metadata.user_defined["kewcore.mode"] == mode
+    assert (package.sidecar.finetune is not None) == (mode == "auto-finetuned")
+    # What is found again under either name, were the search not one that more time may better.
+    sidecar = json.loads(sidecar_path(package.path).read_text(encoding="utf-8"))
+    sidecar["search"]["stopped"] = False
+    sidecar_path(package.path).write_text(json.dumps(sidecar), encoding="utf-8")
+    (again,) = export_run(run, modes, out, search=search, finetune=finetune)
+    assert again.unchanged
+    assert again.path == package.path
 
 
 def command(run: Path, out: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from kewcore_export.search.budget import Budget, budget_of
 from kewcore_export.search.candidates import form_families
 from kewcore_export.search.evaluator import Ran
 from kewcore_export.search.figures import Figures, measured_figures
-from kewcore_export.search.frontier import Option, pareto_front
+from kewcore_export.search.frontier import Mix, Option, pareto_front
 from kewcore_export.search.head import fitted_head, softmax
 from kewcore_export.search.journal import Journal
-from kewcore_export.search.search import Outcome, search, search_space
+from kewcore_export.search.learning import smaller_by_learning
+from kewcore_export.search.search import Measured, Outcome, search, search_space
 from kewcore_export.targets import TARGETS
 
 pytestmark = pytest.mark.unit
@@ -114,6 +116,56 @@ def test_a_search_that_is_out_of_time_still_runs_one_mix_and_goes_on_later(tmp_p
     assert laboratory.runs > first
     assert idle.runs == 0
     assert again.chosen == whole.chosen
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """What stands in for a trained network: its mix, and the attempt under whose name it learned."""
+
+    program: Mix
+    attempt: str
+
+
+class School:
+    """Stands in for packages: trained mixes of at least so many bytes lose nothing, smaller ones everything."""
+
+    def __init__(self, smallest_bytes: int) -> None:
+        self.smallest_bytes = smallest_bytes
+
+    def candidate(self, forms: dict[str, int]) -> Mix:
+        (size,) = forms.values()
+        return Mix(forms, size, 0.0)  # type: ignore[arg-type]
+
+    def run(self, program: Mix) -> Ran:
+        lost = 0.0 if program.size_bytes >= self.smallest_bytes else 100.0
+        zero = Interval(0, 0)
+        return Ran(Figures(10, 1.0, zero, 1.0, 1.0, lost, zero, lost, lost, 0.0), program.size_bytes, None)
+
+
+@pytest.mark.parametrize(
+    ("smallest", "tried", "taken"),
+    [
+        (0, [690, 500, 350], 350),  # all keep the budget: the smallest
+        (400, [690, 500, 350], 500),  # the last one misses it
+        (600, [690, 500], 690),  # what is smaller than a miss is not trained
+        (1000, [690], None),
+    ],
+)
+def test_smaller_mixes_are_trained_until_one_misses(smallest: int, tried: list[int], taken: int | None) -> None:
+    school = School(smallest)
+    # Of 1000 bytes, at most 700, 500 and 350: the largest mixes of these sizes.
+    front = [Mix({"w": size}, size, 0.0) for size in (1200, 1000, 720, 690, 510, 500, 350, 340, 9)]  # type: ignore[dict-item]
+    chosen = Measured(front[1], school.run(front[1]), ())
+    budget = budget_of("0.5", None, None)
+    learned, trained = smaller_by_learning(front, chosen, school, Pupil, budget, time_limit_s=100)  # type: ignore[arg-type]
+    assert [one.mix.size_bytes for one in trained] == tried
+    assert [bool(one.misses) for one in trained] == [size < smallest for size in tried]
+    if taken is None:
+        assert learned is None
+    else:
+        assert learned == Pupil(school.candidate({"w": taken}), str(taken))
+    none = smaller_by_learning(front, chosen, school, Pupil, budget, time_limit_s=0)  # type: ignore[arg-type]
+    assert none == (None, ())
 
 
 @pytest.mark.parametrize(

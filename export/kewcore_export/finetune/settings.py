@@ -8,6 +8,7 @@ from kewcore.errors import UsageError
 from kewcore_export.modes import Mode
 
 DEFAULT_EPOCHS = 3
+_SUFFIX = "-finetuned"
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,9 @@ def finetuned_mode(mode: Mode) -> Mode:
             f"--finetune recovers what compression loses, and mode {mode.name} compresses nothing",
             hint="choose a mode such as palette-4 with --quantize",
         )
-    return replace(mode, name=f"{mode.name}-finetuned")
+    return replace(mode, name=mode.name + _SUFFIX)
+
+
+def untrained_mode(mode: Mode) -> Mode:
+    """Names a mode of `finetuned_mode` as it was, for a package whose weights have not learned after all."""
+    return replace(mode, name=mode.name.removesuffix(_SUFFIX))

@@ -54,7 +54,7 @@ def smaller_by_learning(
     best: LearnedT | None = None
     tried: list[Measured] = []
     for mix in _smaller(front, chosen.mix):
-        if time.monotonic() > deadline:
+        if time.monotonic() >= deadline:
             say("the time limit of the search is reached: no smaller mix is trained")
             break
         learned = learn(evaluator.candidate(mix.forms), f"{mix.size_bytes}")
