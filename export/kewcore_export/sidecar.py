@@ -4,15 +4,15 @@ Reading one needs neither TensorFlow nor coremltools.
 """
 
 import json
-import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from kewcore.artefacts import Artefact, files_in, sha256_file, write_json
 from kewcore.errors import PackageError
 from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord
+from kewcore_export.json_records import hashes_from, is_number, list_from, record_from, table_from, texts_from
 from kewcore_export.transaction import finish_interrupted
 
 SCHEMA_VERSION = 1
@@ -228,7 +228,7 @@ def save_sidecar(sidecar: Sidecar, path: Path) -> Artefact:
 
 
 def _sidecar_from(value: Any) -> Sidecar:
-    table = _table(value, "the sidecar")
+    table = table_from(value, "the sidecar")
     version = table.get("schema_version")
     if version != SCHEMA_VERSION:
         raise PackageError(
@@ -238,56 +238,24 @@ def _sidecar_from(value: Any) -> Sidecar:
     absent = dict.fromkeys(("engine", *_OPTIONAL))
     parts = absent | {key: item for key, item in table.items() if key != "schema_version"}
     parity, search, finetune = (parts.get(key) for key in ("parity", "search", "finetune"))
-    return _record(
+    return record_from(
         Sidecar,
         parts,
-        run=_record(RunRecord, _table(parts.get("run"), "run")),
-        input=_record(InputRecord, _table(parts.get("input"), "input")),
+        run=record_from(RunRecord, table_from(parts.get("run"), "run")),
+        input=record_from(InputRecord, table_from(parts.get("input"), "input")),
         engine=_engine(parts.get("engine")),
         activations=_activations(parts.get("activations")),
-        search=None if search is None else _table(search, "search"),
-        finetune=None if finetune is None else _table(finetune, "finetune"),
-        weights=tuple(_record(WeightRecord, _table(w, "a weight")) for w in _list(parts.get("weights"), "weights")),
-        golden=tuple(_golden(case) for case in _list(parts.get("golden"), "golden")),
-        class_names=_texts(parts.get("class_names"), "class_names"),
-        files=_hashes(parts.get("files"), "files"),
-        golden_files=_hashes(parts.get("golden_files"), "golden_files"),
-        parity=None if parity is None else _table(parity, "parity"),
+        search=None if search is None else table_from(search, "search"),
+        finetune=None if finetune is None else table_from(finetune, "finetune"),
+        weights=tuple(
+            record_from(WeightRecord, table_from(w, "a weight")) for w in list_from(parts.get("weights"), "weights")
+        ),
+        golden=tuple(_golden(case) for case in list_from(parts.get("golden"), "golden")),
+        class_names=texts_from(parts.get("class_names"), "class_names"),
+        files=hashes_from(parts.get("files"), "files"),
+        golden_files=hashes_from(parts.get("golden_files"), "golden_files"),
+        parity=None if parity is None else table_from(parity, "parity"),
     )
-
-
-_Record = TypeVar("_Record")
-_SIMPLE = {"str": str, "int": int, "bool": bool}
-
-
-def _record(kind: type[_Record], table: Mapping[str, Any], **built: Any) -> _Record:
-    names = {field.name for field in fields(cast(Any, kind))}
-    if missing := sorted(names - set(table)):
-        raise PackageError(f"{kind.__name__} lacks {', '.join(missing)}")
-    if unknown := sorted(set(table) - names):
-        raise PackageError(f"{kind.__name__} has unknown keys {', '.join(unknown)}")
-    values = {**table, **built}
-    for field in fields(cast(Any, kind)):
-        values[field.name] = _checked(kind.__name__, field.name, str(field.type), values[field.name])
-    return kind(**values)
-
-
-def _checked(kind: str, name: str, annotation: str, value: Any) -> Any:
-    annotation = annotation.removeprefix("<class '").removesuffix("'>")
-    if annotation in _SIMPLE:
-        if type(value) is not _SIMPLE[annotation]:
-            raise PackageError(f"{kind}.{name} must be of type {annotation}, got {value!r}")
-    elif annotation == "tuple[int, ...]":
-        if not isinstance(value, list) or not all(type(n) is int for n in value):
-            raise PackageError(f"{kind}.{name} must be a list of whole numbers, got {value!r}")
-        return tuple(value)
-    elif annotation.startswith("float") and not (_is_number(value) or (value is None and "None" in annotation)):
-        raise PackageError(f"{kind}.{name} must be a number, got {value!r}")
-    return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _refuse_constant(name: str) -> Any:
@@ -295,14 +263,14 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _golden(value: Any) -> GoldenCase:
-    table = _table(value, "a golden case")
+    table = table_from(value, "a golden case")
     numbers = {}
     for key in ("reference", "package"):
-        entries = _list(table.get(key), f"golden.{key}")
-        if not all(_is_number(n) for n in entries):
+        entries = list_from(table.get(key), f"golden.{key}")
+        if not all(is_number(n) for n in entries):
             raise PackageError(f"golden.{key} must be a list of numbers, got {entries!r}")
         numbers[key] = tuple(float(n) for n in entries)
-    case = _record(GoldenCase, table, **numbers)
+    case = record_from(GoldenCase, table, **numbers)
     if Path(case.image).name != case.image:
         raise PackageError(f"golden image '{case.image}' must be a file name without folders")
     return case
@@ -311,49 +279,23 @@ def _golden(value: Any) -> GoldenCase:
 def _engine(value: Any) -> EngineRecord | None:
     if value is None:
         return None
-    table = _table(value, "engine")
-    rewrites = _table(table.get("rewrites"), "engine.rewrites")
-    return _record(
-        EngineRecord, table, rewrites={name: _texts(places, f"engine.{name}") for name, places in rewrites.items()}
+    table = table_from(value, "engine")
+    rewrites = table_from(table.get("rewrites"), "engine.rewrites")
+    return record_from(
+        EngineRecord, table, rewrites={name: texts_from(places, f"engine.{name}") for name, places in rewrites.items()}
     )
 
 
 def _activations(value: Any) -> ActivationRecord | None:
     if value is None:
         return None
-    table = _table(value, "activations")
-    operations = _list(table.get("operations"), "activations.operations")
-    tensors = _list(table.get("tensors"), "activations.tensors")
-    return _record(
+    table = table_from(value, "activations")
+    operations = list_from(table.get("operations"), "activations.operations")
+    tensors = list_from(table.get("tensors"), "activations.tensors")
+    return record_from(
         ActivationRecord,
         table,
-        equalized=_texts(table.get("equalized"), "activations.equalized"),
-        operations=tuple(_record(OperationRecord, _table(one, "an operation")) for one in operations),
-        tensors=tuple(_record(TensorRecord, _table(one, "a tensor")) for one in tensors),
+        equalized=texts_from(table.get("equalized"), "activations.equalized"),
+        operations=tuple(record_from(OperationRecord, table_from(one, "an operation")) for one in operations),
+        tensors=tuple(record_from(TensorRecord, table_from(one, "a tensor")) for one in tensors),
     )
-
-
-def _hashes(value: Any, name: str) -> dict[str, str]:
-    table = _table(value, name)
-    if not all(isinstance(digest, str) for digest in table.values()):
-        raise PackageError(f"'{name}' must hold SHA-256 digests")
-    return table
-
-
-def _texts(value: Any, name: str) -> tuple[str, ...]:
-    entries = _list(value, name)
-    if not all(isinstance(entry, str) for entry in entries):
-        raise PackageError(f"'{name}' must be a list of texts")
-    return tuple(entries)
-
-
-def _table(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise PackageError(f"{name} must be an object, got {type(value).__name__}")
-    return value
-
-
-def _list(value: Any, name: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise PackageError(f"'{name}' must be a list, got {type(value).__name__}")
-    return value
