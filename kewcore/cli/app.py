@@ -14,6 +14,7 @@ from kewcore.cli.onnx import onnx
 from kewcore.cli.predict import predict
 from kewcore.cli.quickstart import quickstart
 from kewcore.cli.report import report
+from kewcore.cli.serve import serve
 from kewcore.cli.train import train
 from kewcore.cli.verify import verify
 
@@ -49,4 +50,5 @@ app.command("inspect")(inspect)
 app.command("onnx")(onnx)
 app.command("predict")(predict)
 app.command("verify")(verify)
+app.command("serve")(serve)
 app.command("doctor")(doctor)

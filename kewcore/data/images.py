@@ -77,16 +77,53 @@ def read_image(source: Path | bytes, *, height: int, width: int, policy: ResizeP
 
     Source: ITU-R BT.601-7, 2.5.1; Pillow, `Image.convert` and `Image.resize`.
     """
+    with loaded(source) as image:
+        grey = _grey(_upright(image))
+    return _resized(grey, height, width, policy)
+
+
+@contextmanager
+def loaded(source: Path | bytes) -> Iterator[Image.Image]:
+    """Opens and decodes an image file, as it lies there: not yet upright, in a mode of its own.
+
+    Args:
+        source: A file, or the content of one.
+
+    Yields:
+        The image, open for as long as the block runs.
+
+    Raises:
+        DataError: The file cannot be read or decoded, or is of a kind that `read_image` refuses; so are errors of
+            decoders in the block.
+    """
     try:
         content = source.read_bytes() if isinstance(source, Path) else source
         with _opened(content) as image:
             image.load()
-            grey = _grey(_upright(image))
+            yield image
     except DataError as error:
         raise DataError(f"{_name(source)}: {error.message}") from error
     except _DECODER_ERRORS as error:
         raise DataError(f"{_name(source)}: {_reason(error)}") from error
-    return _resized(grey, height, width, policy)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Gives the EXIF orientation of a decoded image: 1, upright, to 8.
+
+    Only once it is decoded: PNG may carry EXIF behind the pixels, and Pillow turns TIFF upright by itself on loading.
+    """
+    found = image.getexif().get(_ORIENTATION_TAG, 1)
+    return found if found in _UPRIGHT else 1
+
+
+def is_sixteen_bit(image: Image.Image) -> bool:
+    """Whether a readable image is grey of 16 bits; older Pillow gives such PNG and PGM the mode I."""
+    return image.mode in _SIXTEEN_BIT_MODES or image.mode == "I"
+
+
+def is_see_through(image: Image.Image) -> bool:
+    """Whether an image has alpha or a transparent colour."""
+    return image.mode in _ALPHA_MODES or image.info.get("transparency") is not None
 
 
 def check_header(content: bytes) -> str | None:
@@ -140,8 +177,7 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # After loading: PNG may carry EXIF behind the pixels, and Pillow turns TIFF upright by itself on loading.
-    operation = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    operation = _UPRIGHT.get(orientation_of(image))
     if operation is None:
         return image
     upright = image.transpose(operation)
@@ -151,12 +187,12 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _grey(image: Image.Image) -> Image.Image:
     """Turns any readable mode into mode L, with what is transparent on white."""
-    key = image.info.get("transparency")
-    if image.mode in _SIXTEEN_BIT_MODES or image.mode == "I":
+    if is_sixteen_bit(image):
+        key = image.info.get("transparency")
         levels = np.asarray(image).astype(np.uint32)
         scaled = ((levels + 128) // 257).astype(np.uint8)
         return Image.fromarray(np.where(levels == key, np.uint8(255), scaled) if isinstance(key, int) else scaled)
-    if image.mode in _ALPHA_MODES or key is not None:
+    if is_see_through(image):
         coloured = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("L")
     if image.mode in {"1", "L"}:
