@@ -2,13 +2,14 @@
 
 import typer
 
+from kewcore.cli.bare_quantize import BareQuantize
 from kewcore.cli.bench import bench
 from kewcore.cli.bench_gate import BareGate
 from kewcore.cli.commands import Commands
 from kewcore.cli.data import data
 from kewcore.cli.doctor import doctor
 from kewcore.cli.evaluate import evaluate
-from kewcore.cli.export import BareQuantize, export
+from kewcore.cli.export import export
 from kewcore.cli.inspect import inspect
 from kewcore.cli.onnx import onnx
 from kewcore.cli.predict import predict

@@ -1,40 +1,11 @@
 """`kewcore export`: Core ML packages from training runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
 
 from kewcore.cli.options import Json, Quiet, Verbose
-
-if TYPE_CHECKING:
-    from kewcore_export.exported_package import ExportedPackage
-
-BARE_MODE = "int8"
-
-
-class BareQuantize(TyperCommand):
-    """A command whose `--quantize` may stand without a mode, meaning int8."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Puts the mode behind every bare `--quantize`, then parses as usual."""
-        return super().parse_args(ctx, with_bare_quantize(args))
-
-
-def with_bare_quantize(args: list[str]) -> list[str]:
-    """Puts `int8` behind each `--quantize` that no mode follows.
-
-    It is bare at the end, before another option, and before a word that is an existing path but no mode. Any other
-    word is taken for a mode, so that a misspelt one is answered with the list of modes.
-    """
-    filled: list[str] = []
-    for position, word in enumerate(args):
-        filled.append(word)
-        following = args[position + 1] if position + 1 < len(args) else "--"
-        if word == "--quantize" and (following.startswith("-") or _is_run(following)):
-            filled.append(BARE_MODE)
-    return filled
 
 
 def export(
@@ -156,11 +127,10 @@ def export(
 
     Example: `kewcore export --quantize int8,palette-4`
     """
-    from kewcore.cli.export_activations import print_activations
-    from kewcore.cli.export_finetune import print_finetune
     from kewcore.cli.export_options import check_fit
-    from kewcore.cli.export_search import missed_budgets, print_search
-    from kewcore.cli.output import print_json, print_table, report_written
+    from kewcore.cli.export_packages import package_json, print_packages
+    from kewcore.cli.export_search import missed_budgets
+    from kewcore.cli.output import print_json, report_written
     from kewcore.cli.train import CACHE
     from kewcore.console import say
     from kewcore.errors import UsageError
@@ -226,18 +196,10 @@ def export(
     report_written(artefact for package in packages if not package.unchanged for artefact in package.artefacts)
     searched = {one.path.stem: one.sidecar.search for one in packages if one.sidecar.search is not None}
     if json:
-        print_json("export", {"packages": [_as_json(package) for package in packages]})
+        print_json("export", {"packages": [package_json(package) for package in packages]})
         _exit_where_missed(missed_budgets(searched))
         return
-    columns = ["package", "mode", "target", "size", "of float32", "zeros", "worst weight SNR"]
-    print_table("", columns, [_row(package) for package in packages], left=3)
-    for package in packages:
-        if package.sidecar.activations is not None:
-            print_activations(package.path.stem, package.sidecar.activations)
-        if package.sidecar.search is not None:
-            print_search(package.path.stem, package.size_bytes, package.sidecar.search)
-        if package.sidecar.finetune is not None:
-            print_finetune(package.path.stem, package.sidecar.finetune)
+    print_packages(packages)
     if any(package.sidecar.run.stand_in for package in packages):
         say("trained on a stand-in for the real data set: figures speak of the road, not of real photographs")
     _exit_where_missed(missed_budgets(searched))
@@ -252,64 +214,3 @@ def _exit_where_missed(missed: list[str]) -> None:
             "; ".join(missed),
             hint="the packages are written; search again with a tighter bound, or take a larger one of the table",
         )
-
-
-def _is_run(word: str) -> bool:
-    from kewcore.errors import UsageError
-    from kewcore_export.modes import parse_modes
-
-    try:
-        parse_modes([word])
-    except UsageError:
-        return bool(word) and Path(word).exists()  # the empty path would be the working folder
-    return False
-
-
-def _row(package: "ExportedPackage") -> list[str]:
-    from kewcore.cli.output import human_size
-
-    sidecar = package.sidecar
-    return [
-        package.path.stem,
-        sidecar.mode,
-        sidecar.deployment_target,
-        human_size(package.size_bytes),
-        f"{package.size_bytes / sidecar.float32_bytes:.3f}",
-        _zeros(package),
-        _worst_snr(package),
-    ]
-
-
-def _zeros(package: "ExportedPackage") -> str:
-    """Says which part of all weights came out as zero."""
-    from math import prod
-
-    sizes = [(prod(weight.shape), weight.sparsity) for weight in package.sidecar.weights]
-    return f"{sum(size * part for size, part in sizes) / max(1, sum(size for size, _ in sizes)):.1%}"
-
-
-def _worst_snr(package: "ExportedPackage") -> str:
-    measured = [(w.snr_db, w.op) for w in package.sidecar.weights if w.snr_db is not None]
-    if not measured:
-        return "exact"
-    snr_db, op = min(measured)
-    return f"{snr_db:.1f} dB ({op})"
-
-
-def _as_json(package: "ExportedPackage") -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "path": str(package.path),
-        "mode": package.sidecar.mode,
-        "deployment_target": package.sidecar.deployment_target,
-        "engine": asdict(package.sidecar.engine) if package.sidecar.engine else None,
-        "activations": asdict(package.sidecar.activations) if package.sidecar.activations else None,
-        "size_bytes": package.size_bytes,
-        "float32_bytes": package.sidecar.float32_bytes,
-        "unchanged": package.unchanged,
-        "sha256": package.artefacts[0].sha256,
-        "weights": [asdict(weight) for weight in package.sidecar.weights],
-        "search": package.sidecar.search,
-        "finetune": package.sidecar.finetune,
-    }

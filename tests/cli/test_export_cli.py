@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bench_bed import Bed
 
-from kewcore.cli.export import with_bare_quantize
+from kewcore.cli.bare_quantize import with_bare_quantize
 
 pytestmark = pytest.mark.cli
 
