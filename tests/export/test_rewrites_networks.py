@@ -1,20 +1,25 @@
 """Networks as Keras users have them, exported for the Neural Engine and as they are: equal answers, other forms."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mil_programs import answer, kinds
+from mil_programs import answer, applied, kinds, program
 from small_networks import small_network
 
+from kewcore.ane.chips import Chip
+from kewcore.errors import ExportError
 from kewcore.runtime import load
 from kewcore_export.conversion import mil_program
 from kewcore_export.export import export_run
 from kewcore_export.golden import reference_probabilities
 from kewcore_export.keras_graph import classifier_graph
 from kewcore_export.modes import parse_modes
+from kewcore_export.rewrites import rewriting
+from kewcore_export.rewrites.catalogue import REWRITES
 from kewcore_export.rewrites.rewriting import rewritten
 from kewcore_export.rewrites.settings import rewrite_settings
 from kewcore_export.sidecar import load_sidecar
@@ -204,3 +209,14 @@ def test_other_settings_make_another_package(small_run: Path, tmp_path: Path) ->
     assert not export_run(small_run, modes, tmp_path)[0].unchanged
     assert export_run(small_run, modes, tmp_path, rewrites=default)[0].unchanged
     assert not export_run(small_run, modes, tmp_path, rewrites=other)[0].unchanged
+
+
+def test_rewrites_that_find_no_end_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def restless(block: Any, chip: Chip) -> list[str]:
+        return [f"again for {chip.name}"]
+
+    monkeypatch.setattr(rewriting, "REWRITES", (*REWRITES, replace(REWRITES[0], name="endless", apply=restless)))
+    relu = program((1, 3, 8, 8), lambda b, x: b.relu(x=x))
+    with pytest.raises(ExportError, match="rounds of rewrites over the graph, endless still found places") as caught:
+        applied(relu, "pool-strides", "endless")
+    assert str(caught.value.hint).endswith("--disable-rewrite endless")
