@@ -80,7 +80,7 @@ def inspect_ane(package: Path, function: str | None, options: AneOptions, *, as_
     model = load(package, "reference", function_name=function)  # nothing is started until activations are asked for
     report = residency(model, chips)
     estimates = [estimate(report, one) for one in report.chips]
-    activations = _activations(package, function, model, options)
+    activations = _activations(package, model, options)
     plan = _compared(model, report, imported or core_ml_plan(package, model.function.name))
     if as_json:
         print_json("residency", _as_json(package, model, report, estimates, activations, plan))
@@ -151,13 +151,13 @@ def _check_share(share: float | None) -> None:
         raise UsageError(f"--require-resident must be a share in 0…1, got {share:g}")
 
 
-def _activations(package: Path, function: str | None, model: "Model", options: AneOptions) -> _Activations | None:
+def _activations(package: Path, model: "Model", options: AneOptions) -> _Activations | None:
     """Runs images, and looks at what fp16 does to their values; None where there are none to run."""
     from kewcore.ane.activation_ranges import activation_ranges
     from kewcore.ane.sample_images import image_feature, image_files, image_inputs
     from kewcore.console import progress, say
     from kewcore.errors import UnsupportedError
-    from kewcore.runtime import load
+    from kewcore.runtime.loading import with_executor
 
     golden = package.with_suffix(".golden")
     folder = options.data or (golden if golden.is_dir() else None)
@@ -175,7 +175,7 @@ def _activations(package: Path, function: str | None, model: "Model", options: A
         say(f"the range of activations is not checked: {unfit.message}")
         return None
     files = image_files(folder, count)
-    typed, unrounded = load(package, function_name=function), load(package, function_name=function, precision="fp32")
+    typed, unrounded = with_executor(model), with_executor(model, precision="fp32")
     with progress("running", len(files)) as advance:
         rows = activation_ranges(typed, unrounded, image_inputs(typed, files), advance)
     return _Activations(rows, files)

@@ -62,6 +62,30 @@ def load(
         )
 
 
+def with_executor(
+    model: Model, executor: ExecutorChoice = "auto", threads: int | None = None, *, precision: Precision = "typed"
+) -> Model:
+    """Starts another executor for a package that is open already, which is neither read nor verified again.
+
+    Args:
+        model: As `load` gave it.
+        executor: As in `load`.
+        threads: As in `load`.
+        precision: As in `load`.
+
+    Raises:
+        UnsupportedError: `executor="onnx"`, and it does not take the program.
+        DependencyError: `executor="onnx"`, and ONNX Runtime is not installed.
+    """
+    package = model.package
+    # The programs of a pipeline together, and a suppression, have a name of their own, which the package does not know.
+    name = model.function.name if model.function.name in package.interfaces else package.default_function
+    with within_memory(f"starting an executor of '{package.path}'"):
+        choices = _Choices(executor, threads or available_threads(), precision, spinning=False, verified=True)
+        part = _part(package, name, choices)
+    return Model(package, part.function, part.interface, part.runner)
+
+
 def _opened(path: Path, function_name: str | None, choices: "_Choices") -> Model:
     package = read_package(path)
     if function_name is not None and function_name not in package.interfaces:
@@ -74,12 +98,13 @@ def _opened(path: Path, function_name: str | None, choices: "_Choices") -> Model
 
 @dataclass(frozen=True)
 class _Choices:
-    """What was asked for; see `load`."""
+    """What was asked for, see `load`; and whether the package was verified before."""
 
     executor: ExecutorChoice
     threads: int
     precision: Precision
     spinning: bool
+    verified: bool = False
 
 
 def _part(package: Package, function_name: str, choices: _Choices) -> Part:
@@ -87,7 +112,8 @@ def _part(package: Package, function_name: str, choices: _Choices) -> Part:
     interface = package.interfaces[function_name]
     content = package.content
     if isinstance(content, Program):
-        verify(package, function_name)
+        if not choices.verified:
+            verify(package, function_name)
         function = content.functions[function_name]
         return Part(interface, function, ProgramRunner(function, interface, _executor(function, choices)))
     if isinstance(content, Suppression):

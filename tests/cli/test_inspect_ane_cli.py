@@ -17,6 +17,9 @@ from mlbuilder import SPACES, Const, Op, model_message, write_package
 
 from kewcore.cli.inspect_ane import AneOptions, check_fit, inspect_ane
 from kewcore.errors import CheckFailedError, UnsupportedError, UsageError
+from kewcore.runtime import loading
+from kewcore.runtime.package import Package
+from kewcore.runtime.spec.package import read_package
 
 pytestmark = pytest.mark.cli
 KEWCORE = Path(sys.executable).with_name("kewcore")
@@ -189,6 +192,21 @@ def test_without_images_the_report_says_so(capsys: pytest.CaptureFixture[str], p
     assert "Activations" not in said.out
     with pytest.raises(UnsupportedError, match="does not take one image"):
         inspect_ane(bare, None, options(data=package.with_suffix(".golden")), as_json=False)
+
+
+def test_the_package_is_read_once(
+    capsys: pytest.CaptureFixture[str], package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path) -> Package:
+        read.append(path)
+        return read_package(path)
+
+    monkeypatch.setattr(loading, "read_package", counted)
+    inspect_ane(package, None, options(), as_json=True)
+    assert json.loads(capsys.readouterr().out)["activations"]["values"]
+    assert read == [package]
 
 
 def test_a_share_is_cut_off_not_rounded(capsys: pytest.CaptureFixture[str], package: Path) -> None:

@@ -10,6 +10,7 @@ from mlbuilder import Op, model_message, write_package
 from kewcore.errors import PackageError, UsageError
 from kewcore.quiet import silenced_stderr
 from kewcore.runtime import load, patch_coremltools
+from kewcore.runtime.loading import with_executor
 
 # coremltools leaves a temporary folder to the garbage collector, which reports that from wherever it runs.
 pytestmark = [
@@ -52,7 +53,8 @@ def test_a_function_is_found_by_its_name(package: Path, name: str | None, execut
     model = load(package, executor, function_name=name)
     expected = EXPECTED[name or "project"]
     assert [feature.name for feature in model.outputs] == list(expected)
-    for key, value in model.predict({"x": X}).items():
+    answers = [*model.predict({"x": X}).items(), *with_executor(model).predict({"x": X}).items()]
+    for key, value in answers:
         np.testing.assert_allclose(value, expected[key], rtol=1e-5, atol=1e-5)
 
 

@@ -10,6 +10,7 @@ from mlbuilder import SPACES, Const, Op, classifier_message, model_message, writ
 from kewcore.errors import KewError, PackageError, UnsupportedError, UsageError
 from kewcore.runtime import PackageClassifier, load, patch_coremltools, to_onnx
 from kewcore.runtime.inspection import op_counts, weight_reports
+from kewcore.runtime.loading import with_executor
 from kewcore.runtime.spec.messages import model_class
 
 pytestmark = [
@@ -64,6 +65,10 @@ def test_arrays_are_handed_on_by_name(tmp_path: Path, executor: Any) -> None:
     assert {name: value.dtype for name, value in result.items()} == {"y": np.float32, "twice": np.float32}
     assert np.array_equal(result["twice"], (half + half).astype(np.float32))
     assert np.array_equal(result["y"], (half + half).astype(np.float32) + x)
+    for other in EXECUTORS:
+        again = with_executor(model, other)
+        assert {p.executor for p in again.placements} == {other}
+        assert np.array_equal(again.predict({"x": x})["y"], result["y"])
     traced = model.trace({"x": x})
     assert sorted(traced) == ["a/twice", "a/x", "b/twice", "b/x", "b/y"]
     assert np.array_equal(traced["b/y"], result["y"])
