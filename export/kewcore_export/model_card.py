@@ -4,6 +4,7 @@ import math
 
 from kewcore.parity.intervals import Interval, wilson
 from kewcore.recipes import ExportRecipe
+from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord
 from kewcore_export.measured_parity import MeasuredParity
 from kewcore_export.sidecar import Sidecar
 
@@ -53,7 +54,7 @@ Mode `{sidecar.mode}`: {size_bytes:,} bytes, {size_bytes / sidecar.float32_bytes
 | op | parameter | shape | form | bytes | SNR, dB | zeros | note |
 |---|---|---|---|---|---|---|---|
 {rows}
-
+{_activations(sidecar.activations)}
 {_parity(parity) if parity else _NOT_MEASURED}
 
 ## Limits
@@ -70,6 +71,42 @@ def _engine(sidecar: Sidecar) -> str:
         f"\nIts graph was rewritten for the Neural Engine from {engine.min_chip} on, exactly but for the rounding of "
         f"fp16: {', '.join(engine.rewrites)}.\n"
     )
+
+
+def _activations(record: ActivationRecord | None) -> str:
+    if record is None:
+        return ""
+    tensors = {tensor.name: tensor for tensor in record.tensors}
+    rows = "\n".join(
+        f"| `{one.name}` | {one.type} | {_taken(one, tensors.get(one.input))} | {_decibels(one.together_db)} "
+        f"| {one.reason} |"
+        for one in record.operations
+    )
+    equalized = f" Channels were evened out in {_names(record.equalized)}." if record.equalized else ""
+    return f"""
+### Activations
+Activations of 8 bits, calibrated on {record.images:,} images (fingerprint `{record.images_sha256}`) by
+`{record.method}`.{equalized} Signal-to-noise ratios, in dB, are measured on {record.cost_images:,} of these against
+float activations: of the logits {_decibels(record.logits_snr_db)}, in the table of what reaches an operation.
+
+| op | type | takes | SNR, dB | note |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def _taken(operation: OperationRecord, tensor: TensorRecord | None) -> str:
+    if tensor is None or operation.takes == "float":  # another operation may take the same value as bytes
+        return operation.takes
+    return f"{tensor.dtype}, {tensor.low:.3g} to {tensor.high:.3g}"
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _decibels(ratio_db: float | None) -> str:
+    return "exact" if ratio_db is None else f"{ratio_db:.1f}"
 
 
 _NOT_MEASURED = """Accuracy and parity with the TensorFlow original have not been measured yet: `kewcore bench` writes

@@ -14,9 +14,10 @@ from made_runs import write_run
 from kewcore.data.dataset import open_dataset
 from kewcore.errors import DataError, ExportError, UnsupportedError
 from kewcore.parity.agreement import compare
-from kewcore.recipes import load_recipe
+from kewcore.recipes import ExportRecipe, load_recipe
 from kewcore_export.activations.images import calibration_images
 from kewcore_export.activations.settings import CalibrationSettings
+from kewcore_export.model_card import model_card
 from kewcore_export.modes import parse_mode
 from kewcore_export.package import WEIGHTS_FILE
 from kewcore_export.sidecar import load_sidecar
@@ -85,6 +86,24 @@ def packages(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     out = tmp_path_factory.mktemp("packages")
     modes = [parse_mode("fp16"), parse_mode("w8a8")]
     return {p.sidecar.mode: p for p in export_run(run, modes, out, calibration=SETTINGS)}
+
+
+def test_the_card_says_how_activations_were_calibrated(packages: dict[str, Any]) -> None:
+    record = packages["w8a8"].sidecar.activations
+    card = packages["w8a8"].path.with_suffix(".md").read_text(encoding="utf-8")
+    assert f"calibrated on {record.images} images (fingerprint `{record.images_sha256}`) by\n`mse`." in card
+    assert f"of the logits {record.logits_snr_db:.1f}, in the table" in card
+    tensors = {tensor.name: tensor for tensor in record.tensors}
+    taking = [one for one in record.operations if one.takes == "int8"]
+    assert taking
+    for one in taking:
+        tensor = tensors[one.input]
+        assert f"| `{one.name}` | {one.type} | {tensor.dtype}, {tensor.low:.3g} to {tensor.high:.3g} | " in card
+    kept = replace(taking[0], takes="float", together_db=None, reason="as asked")
+    sidecar = replace(packages["w8a8"].sidecar, activations=replace(record, operations=(kept,)))
+    about = ExportRecipe("nobody", "MIT", "1.0", "Tells patterns apart.")
+    assert f"| `{kept.name}` | conv | float | exact | as asked |" in model_card(sidecar, about, 1)
+    assert "Activations of 8 bits" not in packages["fp16"].path.with_suffix(".md").read_text(encoding="utf-8")
 
 
 def exported(run: Path, out: Path, settings: CalibrationSettings = SETTINGS, **options: Any) -> Any:
