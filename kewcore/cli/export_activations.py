@@ -18,7 +18,8 @@ def print_activations(title: str, record: "ActivationRecord") -> None:
     tensors = {tensor.name: tensor for tensor in record.tensors}
     rows = []
     for one in record.operations:
-        tensor = tensors.get(one.input)
+        # Of an operation that takes floats, another one may take the same value as bytes.
+        tensor = tensors.get(one.input) if one.takes != "float" else None
         rows.append(
             [
                 one.name,
