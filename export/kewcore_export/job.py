@@ -19,7 +19,7 @@ from kewcore_export.activations.settings import CalibrationSettings
 from kewcore_export.finetune.settings import FinetuneSettings, untrained_mode
 from kewcore_export.modes import Mode
 from kewcore_export.rewrites.settings import RewriteSettings
-from kewcore_export.search.settings import SearchSettings
+from kewcore_export.search.settings import JUDGEMENT, SearchSettings
 from kewcore_export.sidecar import PACKAGE_SUFFIX, RunRecord
 from kewcore_export.targets import Target
 
@@ -134,8 +134,13 @@ def job_for(run: Run, record: RunRecord, mode: Mode, out: Path, settings: Export
         inputs["calibration"] = {**asdict(calibration), "folder": None if images is None else images.fingerprint}
     if mode.searches:
         data = _fingerprint(run, search.folder)
-        chip = rewrites.min_chip.name
-        inputs["search"] = {"budget": asdict(search.budget), "data": data, "seed": search.seed, "chip": chip}
+        inputs["search"] = {
+            "budget": asdict(search.budget),
+            "data": data,
+            "seed": search.seed,
+            "chip": rewrites.min_chip.name,
+            "judgement": JUDGEMENT,
+        }
     if finetune is not None:
         inputs["finetune"] = {**finetune.decisive, "data": _fingerprint(run, finetune.folder)}
     return Job(

@@ -94,7 +94,7 @@ def export(
     min_agreement: Annotated[
         float | None,
         typer.Option(
-            "--min-agreement", metavar="SHARE", help="auto: least top-1 agreement with the reference, 0 to 1."
+            "--min-agreement", metavar="SHARE", help="auto: least top-1 agreement with the reference, below 1."
         ),
     ] = None,
     max_size: Annotated[

@@ -29,7 +29,7 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
     forms = [[name, form] for name, form in record["forms"].items()]
     print_table(f"{title}: the form of each weight", ["weight of", "form"], forms, left=2)
     checked = {"size_bytes": size_bytes, "estimated_ms": None, "figures": record["unseen"]}
-    unseen = _row("", checked, record["misses"] or ["nothing"])
+    unseen = _row("", checked, record["misses"] or [{"text": "nothing"}])
     print_table(
         f"{title}: checked on {record['unseen']['images']:,} images that the search has not seen "
         f"({record['unseen_part']})",
@@ -42,13 +42,13 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
 def missed_budgets(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Lists the packages that do not keep their budget on images that the search has not seen, in words."""
     return [
-        f"{name}: {', '.join(record['misses'])}, on images that the search has not seen"
+        f"{name}: {', '.join(miss['text'] for miss in record['misses'])}, on images that the search has not seen"
         for name, record in records.items()
         if record["misses"]
     ]
 
 
-def _row(first: str, ran: Mapping[str, Any], misses: list[str]) -> list[str]:
+def _row(first: str, ran: Mapping[str, Any], misses: list[Mapping[str, Any]]) -> list[str]:
     from kewcore.cli.output import human_size
 
     figures, latency_ms = ran["figures"], ran["estimated_ms"]
@@ -61,5 +61,5 @@ def _row(first: str, ran: Mapping[str, Any], misses: list[str]) -> list[str]:
         f"{figures['drop_pp']:+.2f} [{drop['low']:+.2f}, {drop['high']:+.2f}]",
         f"{figures['agreement']:.1%} [{100 * agreement['low']:.1f}, {100 * agreement['high']:.1f}]",
         f"{figures['estimated_drop_pp']:.2f}, up to {figures['estimated_drop_upper_pp']:.2f}",
-        "; ".join(misses),
+        "; ".join(miss["text"] for miss in misses),
     ]

@@ -14,7 +14,7 @@ from kewcore.errors import UsageError
 from kewcore.parity.intervals import Interval
 from kewcore_export.forms import WeightForm, parse_form
 from kewcore_export.program import StoredConstant
-from kewcore_export.search.budget import Budget, budget_of
+from kewcore_export.search.budget import Budget, Miss, budget_of
 from kewcore_export.search.candidates import form_families
 from kewcore_export.search.evaluator import Ran
 from kewcore_export.search.figures import Figures, measured_figures
@@ -60,7 +60,8 @@ class Laboratory:
         self.runs -= len(rows)
         size = sum(row[0] for row in rows) + sum(2 * WEIGHTS[n].size for n, form in forms.items() if form.bits == 16)
         loss = sum(row[1] for row in rows)
-        figures = Figures(100, 1 - loss, Interval(0, 1), 0.9, 0.9, 0.0, Interval(-1, 1), 50 * loss, 100 * loss, loss)
+        same, wide = 1 - loss, Interval(-1, 1)
+        figures = Figures(100, same, wide, same, 0.9, 0.9, 0.0, wide, 50 * loss, 100 * loss, loss)
         return Ran(figures, size + self.overhead_bytes, None)
 
 
@@ -139,7 +140,7 @@ class School:
     def run(self, program: Mix) -> Ran:
         lost = 0.0 if program.size_bytes >= self.smallest_bytes else 100.0
         zero = Interval(0, 0)
-        return Ran(Figures(10, 1.0, zero, 1.0, 1.0, lost, zero, lost, lost, 0.0), program.size_bytes, None)
+        return Ran(Figures(10, 1.0, zero, 1.0, 1.0, 1.0, lost, zero, lost, lost, 0.0), program.size_bytes, None)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,8 @@ def test_smaller_mixes_are_trained_until_one_misses(smallest: int, tried: list[i
         ("half", None, None, "--max-drop must be percentage points such as 0.5pp, got 'half'"),
         ("-1", None, None, "--max-drop must be percentage points such as 0.5pp, got '-1'"),
         ("nan", None, None, "--max-drop must be"),
-        (None, 1.5, None, "--min-agreement must lie above 0 and be at most 1, got 1.5"),
+        (None, 1.5, None, "--min-agreement must lie between 0 and 1, got 1.5"),
+        (None, 1.0, None, "--min-agreement must lie between 0 and 1, got 1"),
         (None, None, "4 miles", "--max-size must be a size such as 4MB or 900kB, got '4 miles'"),
         (None, None, "0MB", "--max-size must be a size"),
     ],
@@ -199,11 +201,15 @@ def test_figures_by_hand() -> None:
     assert figures.estimated_drop_pp == pytest.approx(expected, abs=1e-3)
     assert figures.estimated_drop_upper_pp == pytest.approx(expected + 2 * deviation, abs=1e-3)
     assert Budget(60.0, None, None).misses(figures) == ()
-    assert Budget(20.0, 0.6, None).misses(figures) == (
-        f"a drop of up to {expected + 2 * deviation:.2f} pp estimated, more than 20 pp",
-        "agreement of 50.00%, less than 60.00%",
+    assert Budget(20.0, 0.4, None).misses(figures) == (
+        Miss("drop", f"a drop of up to {expected + 2 * deviation:.2f} pp estimated, more than 20 pp"),
+        Miss("agreement", "an agreement of down to 0.00% estimated, less than 40.00%"),
     )
-    assert Budget(0.0, 0.4, None).missed_by_drop(figures) == ()
+    assert Budget(0.0, 0.4, None).missed_on_unseen(figures) == ()
+    assert Budget(-1.0, 0.6, None).missed_on_unseen(figures) == (
+        Miss("drop", "a drop of 0.00 pp, more than -1 pp"),
+        Miss("agreement", "an agreement of 50.00%, less than 60.00%"),
+    )
 
 
 def test_views_of_an_image_count_as_one_image() -> None:
@@ -218,6 +224,20 @@ def test_views_of_an_image_count_as_one_image() -> None:
     # Three equal views say no more than one, but for the one answer that is counted besides: 1 or 1/3.
     weight = 0.25**2 / (0.25**2 + (1 + 1 / 9) / 4)
     assert thrice.estimated_drop_pp == pytest.approx(100 * (weight * 0.5 + (1 - weight) * 0.1), abs=1e-3)
+
+
+def test_an_agreement_is_judged_two_standard_deviations_lower() -> None:
+    """Of 100 images in two views, one view of one image changes class: halves of 1 and of 1 more, squared."""
+    reference = np.tile(np.array([[0.9, 0.1]], np.float32), (200, 1))
+    candidate = reference.copy()
+    candidate[7] = 0.1, 0.9
+    figures = measured_figures(reference, candidate, np.zeros(200, np.int64), views=2)
+    assert figures.agreement == pytest.approx(0.995)
+    assert figures.agreement_lower == pytest.approx(0.995 - 2 * np.sqrt(0.25 + 0.25) / 100)
+    assert Budget(None, 0.98, None).misses(figures) == ()
+    assert [miss.bound for miss in Budget(None, 0.99, None).misses(figures)] == ["agreement"]
+    equal = measured_figures(reference, reference, np.zeros(200, np.int64), views=2)
+    assert equal.agreement_lower == pytest.approx(1 - 2 * 0.5 / 100)
 
 
 def test_equal_answers_lose_nothing() -> None:

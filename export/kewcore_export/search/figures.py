@@ -27,6 +27,7 @@ class Figures:
         images: How many; mirrored views of an image are no further images.
         agreement: Part of all views on which both give the same class, 0…1.
         agreement_interval: 95 % Wilson interval for so many images.
+        agreement_lower: The agreement less two standard deviations, over images of the mean over an image's views.
         accuracy: Of the candidate, 0…1, on the images as they are.
         reference_accuracy: Of the reference.
         drop_pp: What the candidate has less of it, in percentage points.
@@ -40,6 +41,7 @@ class Figures:
     images: int
     agreement: float
     agreement_interval: Interval
+    agreement_lower: float
     accuracy: float
     reference_accuracy: float
     drop_pp: float
@@ -65,12 +67,14 @@ def measured_figures(
     accuracy = plain.accuracy
     if accuracy is None:
         raise ValueError("a comparison with labels has accuracies")
-    same = float((reference.argmax(axis=1) == candidate.argmax(axis=1)).mean())
+    changed = (reference.argmax(axis=1) != candidate.argmax(axis=1)).reshape(views, -1).mean(axis=0)
+    same = float(1 - changed.mean())
     estimated, deviation = _estimated_drop(reference, candidate, labels, views)
     return Figures(
         images=images,
         agreement=same,
         agreement_interval=wilson(round(same * images), images),
+        agreement_lower=max(0.0, same - _DEVIATIONS * _deviation(changed, views)),
         accuracy=accuracy.second_accuracy,
         reference_accuracy=accuracy.first_accuracy,
         drop_pp=accuracy.drop_pp,
@@ -89,8 +93,7 @@ def _estimated_drop(
     Few answers change, and what their labels say is mostly chance: a drop of three of 300 images may as well be none.
     The reference's probabilities say what to expect of images whose class changes: the mean of the probability of its
     class less that of the candidate's class. Both are put together as two normal distributions, the second as the prior
-    (Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.5). Views of an image are taken as one observation; one
-    answer more than those that changed is counted, so that no change is not taken for certainty.
+    (Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.5).
 
     Returns:
         Mean and standard deviation of the drop, 0…1.
@@ -102,7 +105,16 @@ def _estimated_drop(
         return 0.0, 0.0
     expected = float((reference[rows, own] - reference[rows, other]).mean(dtype=np.float64))
     lost = ((own == labels).astype(np.float64) - (other == labels)).reshape(views, -1).mean(axis=0)
-    variance = (float(np.square(lost).sum()) + views**-2) / len(lost) ** 2
+    variance = _deviation(lost, views) ** 2
     prior = (_PRIOR_SHARE * changed) ** 2
     weight = prior / (prior + variance)
     return weight * float(lost.mean()) + (1 - weight) * expected, math.sqrt(weight * variance)
+
+
+def _deviation(changes: NDArray[np.float64], views: int) -> float:
+    """Gives the standard deviation of the mean of what changed of each image, `[N]`, as a mean over its views.
+
+    Views of an image are taken as one observation; one answer more than those that changed is counted, so that no
+    change is not taken for certainty.
+    """
+    return math.sqrt(float(np.square(changes).sum()) + views**-2) / len(changes)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kewcore_export.search.budget import Miss
 from kewcore_export.search.evaluator import Ran
 from kewcore_export.search.figures import Figures
 
@@ -14,13 +15,13 @@ class TriedRecord:
     Attributes:
         forms: Of each weight, by the operation that takes it.
         ran: Size, estimated latency, and figures on the images of the search.
-        misses: Which bounds it does not keep, in words.
+        misses: Which bounds it does not keep.
         trained: Whether its weights had learned before it was run.
     """
 
     forms: Mapping[str, str]
     ran: Ran
-    misses: tuple[str, ...]
+    misses: tuple[Miss, ...]
     trained: bool = False
 
 
@@ -39,7 +40,7 @@ class SearchRecord:
         found: Figures on the images of the search.
         unseen_part: Where the images come from that the search has not seen, in words.
         unseen: Figures on these.
-        misses: Which bounds the package does not keep there, in words.
+        misses: Which bounds the package does not keep there.
         tried: All mixes that were run, the largest first.
     """
 
@@ -53,5 +54,5 @@ class SearchRecord:
     found: Figures
     unseen_part: str
     unseen: Figures
-    misses: tuple[str, ...]
+    misses: tuple[Miss, ...]
     tried: tuple[TriedRecord, ...]

@@ -9,7 +9,7 @@ from kewcore.console import say
 from kewcore.parity.intervals import Interval
 from kewcore_export.forms import FLOAT16, WeightForm
 from kewcore_export.program import StoredConstant
-from kewcore_export.search.budget import Budget
+from kewcore_export.search.budget import Budget, Miss
 from kewcore_export.search.candidates import Family, form_families
 from kewcore_export.search.evaluator import Evaluator, Ran
 from kewcore_export.search.figures import Figures
@@ -32,12 +32,12 @@ class Measured:
     Attributes:
         mix: The mix.
         ran: What came of it, on the images of the search.
-        misses: Which bounds it does not keep, in words.
+        misses: Which bounds it does not keep.
     """
 
     mix: Mix
     ran: Ran
-    misses: tuple[str, ...]
+    misses: tuple[Miss, ...]
 
 
 @dataclass(frozen=True)

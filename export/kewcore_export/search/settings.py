@@ -6,6 +6,8 @@ from pathlib import Path
 from kewcore_export.search.budget import Budget, budget_of
 
 DEFAULT_TIME_LIMIT_S = 1800.0
+JUDGEMENT = 2
+"""Version of what candidates are judged by: results of another one are measured anew."""
 
 
 @dataclass(frozen=True)

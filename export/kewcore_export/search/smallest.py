@@ -23,7 +23,7 @@ from kewcore_export.search.journal import Journal
 from kewcore_export.search.learning import Learn, LearnedT, smaller_by_learning
 from kewcore_export.search.record import SearchRecord, TriedRecord
 from kewcore_export.search.search import Measured, Outcome, search, search_space
-from kewcore_export.search.settings import SearchSettings
+from kewcore_export.search.settings import JUDGEMENT, SearchSettings
 from kewcore_export.targets import Target
 
 _MIXED_TRIALS = 12
@@ -89,9 +89,10 @@ def _required(outcome: Outcome, budget: Budget) -> Measured:
     if outcome.chosen is not None:
         return outcome.chosen
     nearest = min(outcome.measured, key=lambda one: (len(one.misses), one.ran.size_bytes), default=None)
-    found = (
-        "" if nearest is None else f"; the nearest has {nearest.ran.size_bytes:,} bytes: {', '.join(nearest.misses)}"
-    )
+    found = ""
+    if nearest is not None:
+        misses = ", ".join(miss.text for miss in nearest.misses)
+        found = f"; the nearest has {nearest.ran.size_bytes:,} bytes: {misses}"
     raise ExportError(
         f"none of {len(outcome.measured)} packages that were run keeps the budget ({budget}){found}",
         hint="allow more with --max-drop, --min-agreement or --max-size, or more time with --time-limit",
@@ -119,7 +120,7 @@ def _record(
         found=best.ran.figures,
         unseen_part=images.unseen_part,
         unseen=unseen,
-        misses=budget.missed_by_drop(unseen),
+        misses=budget.missed_on_unseen(unseen),
         tried=tuple(
             TriedRecord(_by_operation(one, operations), one.ran, one.misses, trained=one in trained)
             for one in (*outcome.measured, *trained)
@@ -142,6 +143,7 @@ def _inputs(
     """Everything that the result of a trial depends on; the budget is no part of it."""
     return {
         "version": __version__,
+        "judgement": JUDGEMENT,
         "target": target.name,
         "chip": chip.name,
         "resize": asdict(run.data),
