@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+_JUDGED = ("accuracy", "drop, pp\n[95 %]", "estimated\nup to", "agreement,\n% (down to)")
+
 
 def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None:
     """Prints a package's search.
@@ -12,30 +14,35 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
         size_bytes: Of the package.
         record: `search` of its sidecar.
     """
-    from kewcore.cli.output import print_table
+    from kewcore.cli.output import human_size, print_table
 
-    rows = [_row("trained" if one.get("trained") else "", one["ran"], one["misses"]) for one in record["tried"]]
-    chosen = next(i for i, one in enumerate(record["tried"]) if one["ran"]["figures"] == record["found"])
-    rows[chosen][0] = f"{rows[chosen][0]} chosen".strip()
-    latency = f"estimated ms, {record['chip']}"
-    columns = ["", "size", latency, "accuracy", "drop, pp [95 %]", "agreement [95 %]", "estimated drop, pp", "misses"]
-    print_table(
-        f"{title}: mixes that were run on {record['images']:,} validation images, each in four views; "
-        f"wanted: {record['budget']}",
-        columns,
-        rows,
-        left=1,
+    about = (
+        f"on {record['images']:,} validation images, each in four views; wanted: {record['budget']}; "
+        f"latency estimated for {record['chip']}"
     )
+    columns = ["size", "estimated\nms", *_JUDGED, "misses"]
+    chosen = _chosen(record)
+    for trained, words in ((False, "mixes that were run"), (True, "smaller mixes that learned")):
+        rows = [
+            [
+                human_size(one["ran"]["size_bytes"]),
+                "?" if one["ran"]["estimated_ms"] is None else f"{one['ran']['estimated_ms']:.2f}",
+                *_judged(one["ran"]["figures"]),
+                _missed(one["misses"], chosen=one is chosen),
+            ]
+            for one in record["tried"]
+            if one["trained"] == trained
+        ]
+        if rows:
+            print_table(f"{title}: {words}, {about}", columns, rows, left=(6,))
     forms = [[name, form] for name, form in record["forms"].items()]
     print_table(f"{title}: the form of each weight", ["weight of", "form"], forms, left=2)
-    checked = {"size_bytes": size_bytes, "estimated_ms": None, "figures": record["unseen"]}
-    unseen = _row("", checked, record["misses"] or [{"text": "nothing"}])
+    unseen = record["unseen"]
     print_table(
-        f"{title}: checked on {record['unseen']['images']:,} images that the search has not seen "
-        f"({record['unseen_part']})",
-        ["size", *columns[3:]],
-        [[unseen[1], *unseen[3:]]],
-        left=0,
+        f"{title}: checked on {unseen['images']:,} images that the search has not seen ({record['unseen_part']})",
+        ["size", *_JUDGED, "misses"],
+        [[human_size(size_bytes), *_judged(unseen), _missed(record["misses"], chosen=False)]],
+        left=(5,),
     )
 
 
@@ -48,18 +55,27 @@ def missed_budgets(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _row(first: str, ran: Mapping[str, Any], misses: list[Mapping[str, Any]]) -> list[str]:
-    from kewcore.cli.output import human_size
+def _chosen(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Finds the row of the package; of equal ones the last, since what learned comes behind what did not."""
+    rows = [
+        one
+        for one in record["tried"]
+        if one["forms"] == record["forms"] and one["ran"]["figures"] == record["found"] and not one["misses"]
+    ]
+    return rows[-1] if rows else None
 
-    figures, latency_ms = ran["figures"], ran["estimated_ms"]
-    drop, agreement = figures["drop_interval_pp"], figures["agreement_interval"]
+
+def _missed(misses: list[Mapping[str, Any]], *, chosen: bool) -> str:
+    if misses:
+        return ", ".join(miss["bound"] for miss in misses)
+    return "none, chosen" if chosen else "none"
+
+
+def _judged(figures: Mapping[str, Any]) -> list[str]:
+    drop = figures["drop_interval_pp"]
     return [
-        first,
-        human_size(ran["size_bytes"]),
-        "?" if latency_ms is None else f"{latency_ms:.2f}",
         f"{figures['accuracy']:.1%}",
-        f"{figures['drop_pp']:+.2f} [{drop['low']:+.2f}, {drop['high']:+.2f}]",
-        f"{figures['agreement']:.1%} [{100 * agreement['low']:.1f}, {100 * agreement['high']:.1f}]",
-        f"{figures['estimated_drop_pp']:.2f}, up to {figures['estimated_drop_upper_pp']:.2f}",
-        "; ".join(miss["text"] for miss in misses),
+        f"{figures['drop_pp']:+.1f} [{drop['low']:.1f}, {drop['high']:.1f}]",
+        f"{figures['estimated_drop_upper_pp']:.2f}",
+        f"{100 * figures['agreement']:.1f} ({100 * figures['agreement_lower']:.1f})",
     ]
