@@ -3,12 +3,19 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from kewcore.runtime.loading import ExecutorChoice
+from kewcore_bench.drift import measure_drift
 from kewcore_bench.engines import EngineSpec
 from kewcore_bench.hosts import usable_cores
-from kewcore_bench.images import LabelledImages
+from kewcore_bench.images import LabelledImages, evenly_limited
+from kewcore_bench.occlusion import choose_images, measure_occlusion
 from kewcore_bench.result import BenchResult, VariantResult
 from kewcore_bench.robustness import measure_robustness
+
+TRACE_IMAGES = 8
+"""Enough for drift: every image has thousands of numbers a layer, and faults are in all of them."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,7 @@ class DepthOptions:
         robustness: Answers on corrupted images.
         pipelines: Answers on pixels of other input pipelines.
         trace_images: How many images drift is traced on; 0 traces none.
+        occlusion_images: Of how many images of each variant occlusion maps are made; 0 makes none.
         executor: Of packages.
         threads: Threads of every engine; None takes all cores.
         cache: Folder in which the reference's answers are kept; None keeps none.
@@ -28,6 +36,7 @@ class DepthOptions:
     robustness: bool = False
     pipelines: bool = False
     trace_images: int = 0
+    occlusion_images: int = 0
     executor: ExecutorChoice = "auto"
     threads: int | None = None
     cache: Path | None = None
@@ -48,6 +57,10 @@ def deepen(result: BenchResult, images: LabelledImages, options: DepthOptions) -
     variants = result.variants
     if options.robustness:
         variants = tuple(_with_robustness(variant, images, options) for variant in variants)
+    if options.trace_images:
+        variants = tuple(_with_drift(variant, images, options) for variant in variants)
+    if options.occlusion_images:
+        variants = tuple(_with_occlusion(variant, images, options) for variant in variants)
     return replace(result, variants=variants)
 
 
@@ -64,3 +77,36 @@ def _with_robustness(variant: VariantResult, images: LabelledImages, options: De
     )
     packages = tuple(replace(one, robustness=found[str(one.path)]) for one in variant.packages)
     return replace(variant, packages=packages)
+
+
+def _with_drift(variant: VariantResult, images: LabelledImages, options: DepthOptions) -> VariantResult:
+    chosen = evenly_limited([int(label) for label in images.labels], options.trace_images)
+    pixels = np.stack([images.pixels[index] for index in chosen])
+    packages = tuple(
+        replace(
+            one,
+            drift=measure_drift(
+                variant.run,
+                one.path,
+                pixels,
+                executor=options.executor,
+                threads=options.threads,
+                what=f"{variant.variant} {one.mode} trace",
+            ),
+        )
+        for one in variant.packages
+    )
+    return replace(variant, packages=packages)
+
+
+def _with_occlusion(variant: VariantResult, images: LabelledImages, options: DepthOptions) -> VariantResult:
+    threads = options.threads or usable_cores()
+    modes = [one.mode for one in variant.packages]
+    engines = {"TensorFlow": EngineSpec("tensorflow", variant.run, "auto", threads)} | {
+        one.mode if modes.count(one.mode) == 1 else str(one.path): EngineSpec(
+            "package", one.path, options.executor, threads
+        )
+        for one in variant.packages
+    }
+    files = choose_images(variant.gallery, options.occlusion_images)
+    return replace(variant, occlusion=measure_occlusion(engines, images, files, what=variant.variant))

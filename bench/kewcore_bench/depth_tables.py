@@ -1,13 +1,17 @@
-"""Robustness, input pipelines and drift as tables of text, none wider than 100 columns."""
+"""Robustness, input pipelines and drift as tables of text, which fit a terminal of 100 columns."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from kewcore.parity.intervals import Interval
+from kewcore.parity.drift import worst_first as sort_worst_first
 from kewcore.parity.paired import PairedAccuracy
 from kewcore.parity.robustness import CorruptionParity
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
+
+_STRENGTHS = ("1", "2", "3", "4", "5")
+_NAME_WIDTH = 38
 
 
 @dataclass(frozen=True)
@@ -27,27 +31,34 @@ class TextTable:
     words: tuple[int, ...]
 
 
-def depth_tables(result: BenchResult) -> Iterator[TextTable]:
-    """Gives the tables of what was looked into beyond the images as they are, variant by variant."""
+def depth_tables(result: BenchResult, *, worst_first: bool = True) -> Iterator[TextTable]:
+    """Gives the tables of what was looked into beyond the images as they are, variant by variant.
+
+    Args:
+        result: The bench.
+        worst_first: Sort layers by their own SNR; otherwise they come in order of computation.
+    """
     for variant in result.variants:
         corrupted = [package for package in variant.packages if package.robustness]
         if corrupted:
             yield _reference_robustness(variant, corrupted[0].robustness)
         for package in corrupted:
             yield _robustness(package)
+        for package in variant.packages:
+            if package.drift:
+                yield _drift(package, worst_first=worst_first)
 
 
 def _reference_robustness(variant: VariantResult, found: Sequence[CorruptionParity]) -> TextTable:
-    rows = [
-        (kind, *(_percent(one.accuracy.first_accuracy) for one in group), cells[0].amount, cells[-1].amount)
+    rows = tuple(
+        (kind, *(_percentage(one.accuracy.first_accuracy) for one in group), group[0].amount, group[-1].amount)
         for kind, group in _by_kind(found)
-        for cells in [group]
-    ]
+    )
     return TextTable(
-        f"{variant.recipe} {variant.variant}: TensorFlow's accuracy on corrupted images, by strength "
-        f"(uncorrupted {_percent(variant.metrics.accuracy)})",
-        ("corruption", "1", "2", "3", "4", "5", "strength 1", "strength 5"),
-        tuple(rows),
+        f"{variant.recipe} {variant.variant}: TensorFlow's accuracy on corrupted images, %, by strength "
+        f"(uncorrupted {_percentage(variant.metrics.accuracy)})",
+        ("corruption", *_STRENGTHS, "strength 1", "strength 5"),
+        rows,
         (0, 6, 7),
     )
 
@@ -55,21 +66,44 @@ def _reference_robustness(variant: VariantResult, found: Sequence[CorruptionPari
 def _robustness(package: PackageResult) -> TextTable:
     rows = []
     for kind, group in _by_kind(package.robustness):
+        lowest = min(group, key=lambda one: one.top1_agreement)
         worst = max(group, key=lambda one: one.accuracy.drop_pp)
-        rows.append(
-            (
-                kind,
-                *(_percent(one.top1_agreement) for one in group),
-                _drop(worst.accuracy),
-                str(worst.strength),
-                f"{max(one.max_abs_dp for one in group):.1e}",
-            )
-        )
+        interval = lowest.top1_agreement_interval
+        agreements = (_percentage(one.top1_agreement) for one in group)
+        bounds = f"[{_percentage(interval.low)}, {_percentage(interval.high)}]"
+        rows.append((kind, *agreements, f"{_percentage(lowest.top1_agreement)} {bounds}", _drop(worst.accuracy)))
     return TextTable(
-        f"{package.name}: agreement with TensorFlow on corrupted images, by strength",
-        ("corruption", "1", "2", "3", "4", "5", "largest drop, pp [95 %]", "at", "max |Δp|"),
+        f"{package.name}: agreement with TensorFlow on corrupted images, %, by strength",
+        ("corruption", *_STRENGTHS, "lowest [95 %]", "largest drop, pp [95 %]"),
         tuple(rows),
         (0,),
+    )
+
+
+def _drift(package: PackageResult, *, worst_first: bool) -> TextTable:
+    numbered = list(enumerate(package.drift, start=1))
+    if worst_first:
+        numbered.sort(key=lambda pair: math.inf if pair[1].own_snr_db is None else pair[1].own_snr_db)
+        numbered.sort(key=lambda pair: pair[1].value is None)
+    worst = next(iter(sort_worst_first(package.drift)), None)
+    rows = tuple(
+        (
+            str(number),
+            one.layer,
+            "x".join(map(str, one.shape)),
+            _decibels(one.own_snr_db),
+            _decibels(one.snr_db),
+            "WORST" if one is worst else "",
+            _shortened(one.value) if one.value is not None else f"merged with {one.merged_with or 'nothing'}",
+        )
+        for number, one in numbered
+    )
+    named = f"; worst: {' + '.join(worst.covers)}" if worst is not None else ""
+    return TextTable(
+        f"{package.name}: SNR of layers, dB, alone and with all before{named}",
+        ("#", "layer", "output", "alone", "with all", "", "value in the package"),
+        rows,
+        (1, 2, 5, 6),
     )
 
 
@@ -77,10 +111,21 @@ def _by_kind(found: Sequence[CorruptionParity]) -> list[tuple[str, list[Corrupti
     return [(kind, list(group)) for kind, group in groupby(found, key=lambda one: one.corruption)]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percentage(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if math.isfinite(value) else "equal" if value > 0 else "no signal"
+
+
+def _shortened(name: str) -> str:
+    """Takes the middle out of a long name: its beginning and its end tell values apart."""
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH // 2]}…{name[1 - _NAME_WIDTH // 2 :]}"
 
 
 def _drop(accuracy: PairedAccuracy) -> str:
-    interval: Interval = accuracy.drop_interval_pp
+    interval = accuracy.drop_interval_pp
     return f"{accuracy.drop_pp:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"

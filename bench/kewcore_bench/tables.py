@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from kewcore.console import printable
 from kewcore.parity.intervals import Interval
+from kewcore_bench.depth_tables import depth_tables
 from kewcore_bench.engine_table import ENGINE_COLUMNS, engine_rows
 from kewcore_bench.gates import Verdict, figure
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
@@ -104,6 +105,8 @@ def markdown(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
         parts += [f"## {title(result, variant)}", markdown_table(COLUMNS, rows(variant))]
         if variant.engines:
             parts += ["### Engines", markdown_table(ENGINE_COLUMNS, engine_rows(variant), left=2)]
+    for table in depth_tables(result):
+        parts += [f"### {table.title}", markdown_table(table.columns, table.rows)]
     parts += notes(result)
     if result.comparison is not None:
         parts += _comparison(result.comparison)

@@ -69,6 +69,12 @@ def bench(
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Compare on corrupted images too: five kinds, five strengths each.")
     ] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Compare layer by layer: where does the package leave TensorFlow?")
+    ] = False,
+    network_order: Annotated[
+        bool, typer.Option("--network-order", help="With --trace: layers as they follow each other, not worst first.")
+    ] = False,
     html: Annotated[bool, typer.Option("--html/--no-html", help="Write the HTML report.")] = True,
     skip_bad: SkipBad = False,
     seed: Seed = 0,
@@ -90,7 +96,7 @@ def bench(
     from kewcore.errors import CheckFailedError, StorageError
     from kewcore_bench import gates as gating
     from kewcore_bench.candidates import candidate, newest_packages
-    from kewcore_bench.depth import DepthOptions, deepen
+    from kewcore_bench.depth import TRACE_IMAGES, DepthOptions, deepen
     from kewcore_bench.engine_choice import DEFAULT_ENGINES, parse_batch_sizes, parse_engines
     from kewcore_bench.gate_file import check_matches, load_gates
     from kewcore_bench.gate_reports import write_gate_reports
@@ -125,7 +131,14 @@ def bench(
         time_loads=gates is not None and gating.is_set(gates, "max_load_ms"),
     )
     result = run_bench(candidates, images, options)
-    depth = DepthOptions(robustness, executor=executor.value, threads=threads, cache=CACHE, seed=seed)
+    depth = DepthOptions(
+        robustness=robustness,
+        trace_images=TRACE_IMAGES if trace else 0,
+        executor=executor.value,
+        threads=threads,
+        cache=CACHE,
+        seed=seed,
+    )
     result = deepen(result, images, depth)
     verdicts = gating.judge(gates, result) if gates is not None else ()
     report_written(write_reports(result, out, verdicts, html=html))
@@ -138,7 +151,7 @@ def bench(
     if json:
         print_json("bench", {**to_object(result), "gates": to_json(verdicts)})
     else:
-        print_result(result, verdicts)
+        print_result(result, verdicts, worst_first=not network_order)
     if missed := [one for one in verdicts if not one.held]:
         raise CheckFailedError("; ".join(gating.describe(one) for one in missed))
 
@@ -160,7 +173,7 @@ def write_reports(
     return [*written, write_report(result, out / "bench.html", verdicts)] if html else written
 
 
-def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = ()) -> None:
+def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = (), *, worst_first: bool = True) -> None:
     """Prints one table a variant and the verdicts on stdout, and what must be known of them on stderr."""
     from kewcore.cli.output import print_table
     from kewcore.console import say
@@ -176,7 +189,7 @@ def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = ()) -> N
                 engine_table.engine_rows(variant),
                 left=engine_table.ENGINE_WORDS,
             )
-    for table in depth_tables(result):
+    for table in depth_tables(result, worst_first=worst_first):
         print_table(table.title, table.columns, table.rows, left=table.words)
     if result.comparison is not None:
         print_comparison(result.comparison)

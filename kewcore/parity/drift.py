@@ -19,7 +19,10 @@ class LayerDrift:
         own_snr_db: The same, but against the Keras layer fed with what the package really had before it: the noise of
             this layer alone, and of those that are merged with it. None without a value.
         worst_channel: Index of the channel with the lowest own SNR; None without a value.
-        worst_channel_snr_db: The own SNR of that channel, its noise over the layer's mean signal of a channel.
+        worst_channel_snr_db: The layer's mean signal of a channel over the own noise of that channel; None without a
+            value.
+        covers: The layers whose noise `own_snr_db` holds: those merged with this one and itself, in order; empty
+            without a value.
     """
 
     layer: str
@@ -31,6 +34,7 @@ class LayerDrift:
     own_snr_db: float | None
     worst_channel: int | None
     worst_channel_snr_db: float | None
+    covers: tuple[str, ...] = ()
 
 
 def worst_first(layers: Iterable[LayerDrift]) -> tuple[LayerDrift, ...]:

@@ -41,8 +41,11 @@ def snr_db(signal: Floats, approximation: Floats) -> float:
     Source: the usual definition, e.g. Oppenheim & Schafer, Discrete-Time Signal Processing, 3rd ed., section 4.8.
     """
     wanted = signal.astype(np.float64)
-    noise_power = float(np.sum((wanted - approximation.astype(np.float64)) ** 2))
-    signal_power = float(np.sum(wanted**2))
+    return power_ratio_db(float(np.sum(wanted**2)), float(np.sum((wanted - approximation.astype(np.float64)) ** 2)))
+
+
+def power_ratio_db(signal_power: float, noise_power: float) -> float:
+    """Ratio of two powers in decibels; infinite without noise, minus infinite without signal."""
     if noise_power == 0:
         return math.inf
     return 10 * math.log10(signal_power / noise_power) if signal_power else -math.inf
