@@ -1,0 +1,27 @@
+import Foundation
+
+/// What a loaded model says of itself.
+struct ModelFacts: Sendable, Hashable {
+  /// Rows of the images that it takes.
+  let height: Int
+  /// Columns.
+  let width: Int
+  /// Labels, in the order of its probabilities.
+  let classNames: [String]
+  /// How photographs are brought to size; `nil` where the model does not say.
+  let resize: ResizePolicy?
+}
+
+/// What runs a model: Core ML on Apple's systems, kewcore elsewhere.
+protocol Engine: Sendable {
+  /// What was loaded.
+  var facts: ModelFacts { get }
+
+  /// Classifies images of the model's size.
+  ///
+  /// - Returns: For each image one probability a class, in the order of `facts.classNames`.
+  func probabilities(of images: [GreyImage]) async throws -> [[Float]]
+
+  /// Decodes the content of an image file.
+  func decode(_ content: Data) async throws -> Picture
+}
