@@ -146,16 +146,16 @@ class School:
 @pytest.mark.parametrize(
     ("smallest", "tried", "taken"),
     [
-        (0, [690, 500, 350], 350),  # all keep the budget: the smallest
-        (400, [690, 500, 350], 500),  # the last one misses it
-        (600, [690, 500], 690),  # what is smaller than a miss is not trained
-        (1000, [690], None),
+        (0, [890, 690, 500, 350], 350),  # all keep the budget: the smallest
+        (400, [890, 690, 500, 350], 500),  # the last one misses it
+        (600, [890, 690, 500], 690),  # what is smaller than a miss is not trained
+        (1000, [890], None),
     ],
 )
 def test_smaller_mixes_are_trained_until_one_misses(smallest: int, tried: list[int], taken: int | None) -> None:
     school = School(smallest)
-    # Of 1000 bytes, at most 700, 500 and 350: the largest mixes of these sizes.
-    front = [Mix({"w": size}, size, 0.0) for size in (1200, 1000, 720, 690, 510, 500, 350, 340, 9)]  # type: ignore[dict-item]
+    # Of 1000 bytes, at most 900, 700, 500 and 350: the largest mixes of these sizes.
+    front = [Mix({"w": size}, size, 0.0) for size in (1200, 1000, 890, 720, 690, 510, 500, 350, 340, 9)]  # type: ignore[dict-item]
     chosen = Measured(front[1], school.run(front[1]), ())
     budget = budget_of("0.5", None, None)
     learned, trained = smaller_by_learning(front, chosen, school, Pupil, budget, time_limit_s=100)  # type: ignore[arg-type]

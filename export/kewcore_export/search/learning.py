@@ -11,7 +11,7 @@ from kewcore_export.search.evaluator import Evaluator
 from kewcore_export.search.frontier import Mix
 from kewcore_export.search.search import Measured
 
-_PARTS = (0.7, 0.5, 0.35)
+_PARTS = (0.9, 0.7, 0.5, 0.35)
 """Of the size that the search chose: what is trained, one after the other until one misses the budget."""
 
 
