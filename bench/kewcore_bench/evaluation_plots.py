@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from kewcore.artefacts import Artefact, write_bytes
 from kewcore.parity.classification import ClassificationMetrics
-from kewcore_bench.charts import SERIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 144
+
+SERIES = ("#7a8794", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+"""Grey for the reference, then the colours of Okabe & Ito, which the colour-blind can tell apart."""
 
 
 def write_plots(

@@ -1,15 +1,22 @@
 """The report: one HTML file that needs nothing beside it, neither network nor other files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kewcore.artefacts import Artefact, write_text
 from kewcore.parity.classification import ClassificationMetrics
-from kewcore_bench import charts, tables
+from kewcore_bench import class_charts, depth_charts, engine_table, latency_charts, size_charts, summary, tables
+from kewcore_bench import variant_tables as gains
+from kewcore_bench.depth_tables import TextTable, depth_tables
+from kewcore_bench.drawing import Chart
 from kewcore_bench.gates import Verdict
+from kewcore_bench.occlusion_view import largest_difference, sample_view
 from kewcore_bench.pictures import data_uri
 from kewcore_bench.result import BenchResult, VariantResult
+from kewcore_bench.training_chart import training_chart
+from kewcore_bench.variant_comparison import VariantComparison
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -29,7 +36,7 @@ def write_report(result: BenchResult, path: Path, verdicts: Sequence[Verdict] = 
 
 
 def render(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
-    """Renders the report as HTML."""
+    """Renders the report as HTML; a section appears where its figures exist."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -40,35 +47,50 @@ def render(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = tables.percent
-    environment.filters["plain_name"] = lambda name: name.replace("_", " ")
+    environment.filters["plain_name"] = class_charts.plain
+    environment.filters["drawing"] = _drawing
     return environment.get_template("report.html.j2").render(
         result=result,
-        columns=tables.COLUMNS,
+        sentence=summary.sentence(result),
+        gate_sentence=summary.gate_sentence(verdicts),
+        gates_hold=all(one.held for one in verdicts),
+        tiles=summary.tiles(result),
         notes=tables.notes(result),
+        gates=_gates(verdicts) if verdicts else None,
         variants=[_variant(result, one) for one in result.variants],
-        gate_columns=tables.GATE_COLUMNS,
-        gate_rows=tables.gate_rows(verdicts),
-        missed=sum(not one.held for one in verdicts),
+        comparison=_comparison(result.comparison) if result.comparison is not None else None,
         environment=_environment(result),
     )
 
 
-def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
+def _drawing(chart: Chart) -> Any:
     from markupsafe import Markup
 
-    def inline(drawing: str | None) -> Markup | None:
-        return Markup(drawing) if drawing is not None else None
+    return Markup(chart.svg)  # Made here by matplotlib, which escapes the texts in it.
 
-    classifiers = [("TensorFlow", variant.metrics), *((one.mode, one.metrics) for one in variant.packages)]
+
+def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
     return {
         "value": variant,
+        "id": f"variant-{class_charts.slug(variant)}",
         "title": f"{variant.recipe}, {variant.variant}",
-        "caption": tables.title(result, variant),
-        "rows": tables.rows(variant),
-        "confusions": [{"name": name, "metrics": metrics, "rows": _shares(metrics)} for name, metrics in classifiers],
-        "recall": inline(charts.per_class_recall(variant)),
-        "latency": inline(charts.latency_rounds(variant)),
-        "training": inline(charts.training_curves(variant)),
+        "table": TextTable(
+            tables.title(result, variant), tables.COLUMNS, tuple(map(tuple, tables.rows(variant))), words=(0,)
+        ),
+        "size_charts": _found(
+            [size_charts.accuracy_by_size(variant), size_charts.agreement_by_size(variant)] if variant.packages else []
+        ),
+        "latency_charts": _found([latency_charts.latency_chart(variant), latency_charts.engines_chart(variant)]),
+        "engines": _engines(variant),
+        "confusions": [
+            {"name": name, "metrics": metrics, "rows": _shares(metrics)}
+            for name, metrics in class_charts.classifiers(variant)
+        ],
+        "class_charts": _found([class_charts.recall_chart(variant), class_charts.roc_chart(variant)]),
+        "depth_charts": _found([depth_charts.drift_chart(variant), depth_charts.robustness_chart(variant)]),
+        "depth_tables": list(depth_tables(replace(result, variants=(variant,)))),
+        "occlusion": [sample_view(one) for one in variant.occlusion],
+        "occlusion_difference": f"{largest_difference(variant.occlusion):.3f}",
         "gallery": [
             {
                 "sample": sample,
@@ -77,7 +99,50 @@ def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
             }
             for sample in variant.gallery
         ],
+        "training": _found([training_chart(variant)]),
     }
+
+
+def _found(charts: Iterable[Chart | None]) -> list[Chart]:
+    return [one for one in charts if one is not None]
+
+
+def _engines(variant: VariantResult) -> TextTable | None:
+    if not engine_table.worth_showing(variant):
+        return None
+    return TextTable(
+        f"{variant.recipe} {variant.variant}: engines side by side, failures included",
+        engine_table.ENGINE_COLUMNS,
+        tuple(map(tuple, engine_table.engine_rows(variant))),
+        words=engine_table.ENGINE_WORDS,
+    )
+
+
+def _gates(verdicts: Sequence[Verdict]) -> TextTable:
+    rows = tuple(map(tuple, tables.gate_rows(verdicts)))
+    return TextTable("What was asked of every package, and what was measured", tables.GATE_COLUMNS, rows, words=(0, 1))
+
+
+def _comparison(comparison: VariantComparison) -> dict[str, Any]:
+    columns = gains.class_columns(comparison)
+    found = [
+        TextTable(
+            gains.comparison_title(comparison),
+            gains.GAIN_COLUMNS,
+            tuple(map(tuple, gains.gain_rows(comparison))),
+            words=(0,),
+        ),
+        TextTable(
+            "Accuracy by class: original → synthetic, and the change in points",
+            columns,
+            tuple(map(tuple, gains.class_rows(comparison))),
+            words=(0,),
+        ),
+    ]
+    if balance := gains.balance_rows(comparison):
+        title = "Training images by class, without and with synthetic ones"
+        found.append(TextTable(title, gains.BALANCE_COLUMNS, tuple(map(tuple, balance)), words=(0,)))
+    return {"tables": found, "notes": gains.comparison_notes(comparison)}
 
 
 def _shares(metrics: ClassificationMetrics) -> list[list[tuple[int, float]]]:

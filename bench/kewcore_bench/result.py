@@ -13,10 +13,12 @@ from kewcore.parity.classification import ClassificationMetrics
 from kewcore.parity.drift import LayerDrift
 from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import CorruptionParity
+from kewcore.parity.roc import RocCurve
 from kewcore_bench.engine_result import EngineResult
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.latency import Latency, LatencyOptions, LatencyRatio
 from kewcore_bench.load_time import LoadTime
+from kewcore_bench.occlusion_result import OcclusionSample
 from kewcore_bench.resident import ResidentShare
 from kewcore_bench.variant_comparison import VariantComparison
 
@@ -107,6 +109,7 @@ class PackageResult:
         load_time: Of several loads on this host; None where they were not asked for.
         robustness: Parity on corrupted images, one entry a corruption and strength; empty where it was not measured.
         drift: The reference's layers in order, each beside the package's value; empty where it was not traced.
+        roc: Its ROC curves, class by class.
     """
 
     name: str
@@ -124,6 +127,7 @@ class PackageResult:
     load_time: LoadTime | None = None
     robustness: tuple[CorruptionParity, ...] = ()
     drift: tuple[LayerDrift, ...] = ()
+    roc: tuple[RocCurve, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ class VariantResult:
         history: Columns of the run's `history.csv`, by name; empty where there is none.
         engines: One row for each engine and model that was asked for, failures included, the reference's first.
         pipelines: What other input pipelines change in the reference's answers; empty where it was not measured.
+        roc: The reference's ROC curves, class by class.
+        occlusion: Images with everyone's occlusion map; empty where none was asked for.
     """
 
     recipe: str
@@ -157,6 +163,8 @@ class VariantResult:
     history: Mapping[str, tuple[float, ...]]
     engines: tuple[EngineResult, ...] = ()
     pipelines: tuple[PipelineParity, ...] = ()
+    roc: tuple[RocCurve, ...] = ()
+    occlusion: tuple[OcclusionSample, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from kewcore.artefacts import Artefact, describe
 from kewcore.console import progress
 from kewcore.parity.agreement import compare
 from kewcore.parity.classification import evaluate
+from kewcore.parity.roc import roc_curves
 from kewcore.runtime.loading import ExecutorChoice
 from kewcore_bench.candidates import Candidate, RunFacts, history
 from kewcore_bench.engine_choice import DEFAULT_ENGINES, contenders
@@ -166,6 +167,7 @@ def _variant(
         ),
         gallery=samples(images, opinions),
         history=history(run.folder),
+        roc=roc_curves(images.labels, reference, images.class_names),
         engines=rows,
     )
     modes = [one.mode for one in group]
@@ -245,6 +247,7 @@ def _package(
         metrics=evaluate(images.labels, probabilities, images.class_names),
         parity=parity,
         disagreement_files=tuple(images.files[index] for index in parity.disagreements),
+        roc=roc_curves(images.labels, probabilities, images.class_names),
         latency=timed.latency if timed else None,
         latency_ratio=timed.ratio if timed else None,
     )

@@ -75,6 +75,16 @@ def bench(
     network_order: Annotated[
         bool, typer.Option("--network-order", help="With --trace: layers as they follow each other, not worst first.")
     ] = False,
+    occlusion: Annotated[
+        int,
+        typer.Option(
+            "--occlusion",
+            metavar="N",
+            min=0,
+            max=18,
+            help="Map on N images of each variant what reference and packages look at.",
+        ),
+    ] = 0,
     html: Annotated[bool, typer.Option("--html/--no-html", help="Write the HTML report.")] = True,
     skip_bad: SkipBad = False,
     seed: Seed = 0,
@@ -134,6 +144,7 @@ def bench(
     depth = DepthOptions(
         robustness=robustness,
         trace_images=TRACE_IMAGES if trace else 0,
+        occlusion_images=occlusion,
         executor=executor.value,
         threads=threads,
         cache=CACHE,
