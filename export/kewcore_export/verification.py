@@ -47,14 +47,7 @@ def verify_package(package: Path) -> Verification:
     Raises:
         PackageError: There is no such package, or its sidecar is missing or unreadable.
     """
-    if not package.is_dir():
-        raise PackageError(
-            f"there is no package at '{package}'", hint=f"give the path of a folder that ends in {PACKAGE_SUFFIX}"
-        )
-    sidecar = load_sidecar(package)
-    problems = _differences("", sidecar.files, file_hashes(package))
-    golden = golden_folder(package)
-    problems += _differences(f"{golden.name}/", sidecar.golden_files, file_hashes(golden))
+    sidecar, problems = _files_against_sidecar(package)
     files = len(sidecar.files) + len(sidecar.golden_files)
     if problems or not sidecar.golden:
         return Verification(package, files, 0, None, problems)
@@ -65,6 +58,26 @@ def verify_package(package: Path) -> Verification:
     if not difference <= GOLDEN_TOLERANCE:  # NaN is no answer either.
         problems = (f"golden probabilities differ by {difference:.2g}, more than {GOLDEN_TOLERANCE:g}",)
     return Verification(package, files, len(sidecar.golden), difference, problems)
+
+
+def check_package_files(package: Path) -> Sidecar:
+    """Holds every file of a package and of its golden folder against the sidecar; runs nothing.
+
+    Returns:
+        The sidecar.
+
+    Raises:
+        PackageError: There is no such package, its sidecar is missing or unreadable, or a file differs.
+    """
+    sidecar, problems = _files_against_sidecar(package)
+    if problems:
+        error = PackageError(
+            f"package '{package}' is not what was exported", hint="export it again: kewcore export --force"
+        )
+        for problem in problems:
+            error.add_note(problem)
+        raise error
+    return sidecar
 
 
 def packages_in(folder: Path) -> list[Path]:
@@ -78,6 +91,17 @@ def packages_in(folder: Path) -> list[Path]:
     if not found:
         raise PackageError(f"there is no package in '{folder}'", hint="write one first: kewcore export")
     return found
+
+
+def _files_against_sidecar(package: Path) -> tuple[Sidecar, tuple[str, ...]]:
+    if not package.is_dir():
+        raise PackageError(
+            f"there is no package at '{package}'", hint=f"give the path of a folder that ends in {PACKAGE_SUFFIX}"
+        )
+    sidecar = load_sidecar(package)
+    golden = golden_folder(package)
+    problems = _differences("", sidecar.files, file_hashes(package))
+    return sidecar, problems + _differences(f"{golden.name}/", sidecar.golden_files, file_hashes(golden))
 
 
 def _differences(prefix: str, expected: Mapping[str, str], found: dict[str, str]) -> tuple[str, ...]:

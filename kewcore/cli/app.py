@@ -8,6 +8,7 @@ from kewcore.cli.bench_gate import BareGate
 from kewcore.cli.commands import Commands
 from kewcore.cli.data import data
 from kewcore.cli.doctor import doctor
+from kewcore.cli.embed import embed
 from kewcore.cli.evaluate import evaluate
 from kewcore.cli.export import export
 from kewcore.cli.inspect import inspect
@@ -51,5 +52,6 @@ app.command("inspect")(inspect)
 app.command("onnx")(onnx)
 app.command("predict")(predict)
 app.command("verify")(verify)
+app.command("embed")(embed)
 app.command("serve")(serve)
 app.command("doctor")(doctor)
