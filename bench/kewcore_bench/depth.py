@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from kewcore.runtime.loading import ExecutorChoice
+from kewcore_bench.candidates import run_facts
 from kewcore_bench.drift import measure_drift
 from kewcore_bench.engines import EngineSpec
 from kewcore_bench.hosts import usable_cores
 from kewcore_bench.images import LabelledImages, evenly_limited
 from kewcore_bench.occlusion import choose_images, measure_occlusion
+from kewcore_bench.pipeline_run import measure_pipelines
 from kewcore_bench.result import BenchResult, VariantResult
 from kewcore_bench.robustness import measure_robustness
 
@@ -57,6 +59,8 @@ def deepen(result: BenchResult, images: LabelledImages, options: DepthOptions) -
     variants = result.variants
     if options.robustness:
         variants = tuple(_with_robustness(variant, images, options) for variant in variants)
+    if options.pipelines:
+        variants = tuple(_with_pipelines(variant, images, options) for variant in variants)
     if options.trace_images:
         variants = tuple(_with_drift(variant, images, options) for variant in variants)
     if options.occlusion_images:
@@ -77,6 +81,13 @@ def _with_robustness(variant: VariantResult, images: LabelledImages, options: De
     )
     packages = tuple(replace(one, robustness=found[str(one.path)]) for one in variant.packages)
     return replace(variant, packages=packages)
+
+
+def _with_pipelines(variant: VariantResult, images: LabelledImages, options: DepthOptions) -> VariantResult:
+    reference = EngineSpec("tensorflow", variant.run, "auto", options.threads or usable_cores())
+    recipe = run_facts(variant.run).source.data
+    found = measure_pipelines(reference, recipe, images, what=variant.variant, seed=options.seed)
+    return replace(variant, pipelines=found)
 
 
 def _with_drift(variant: VariantResult, images: LabelledImages, options: DepthOptions) -> VariantResult:

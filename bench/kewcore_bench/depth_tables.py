@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from kewcore.parity.drift import worst_first as sort_worst_first
+from kewcore.parity.intervals import Interval
 from kewcore.parity.paired import PairedAccuracy
 from kewcore.parity.robustness import CorruptionParity
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
@@ -44,6 +45,8 @@ def depth_tables(result: BenchResult, *, worst_first: bool = True) -> Iterator[T
             yield _reference_robustness(variant, corrupted[0].robustness)
         for package in corrupted:
             yield _robustness(package)
+        if variant.pipelines:
+            yield _pipelines(variant)
         for package in variant.packages:
             if package.drift:
                 yield _drift(package, worst_first=worst_first)
@@ -68,14 +71,35 @@ def _robustness(package: PackageResult) -> TextTable:
     for kind, group in _by_kind(package.robustness):
         lowest = min(group, key=lambda one: one.top1_agreement)
         worst = max(group, key=lambda one: one.accuracy.drop_pp)
-        interval = lowest.top1_agreement_interval
         agreements = (_percentage(one.top1_agreement) for one in group)
-        bounds = f"[{_percentage(interval.low)}, {_percentage(interval.high)}]"
+        bounds = _bounds(lowest.top1_agreement_interval)
         rows.append((kind, *agreements, f"{_percentage(lowest.top1_agreement)} {bounds}", _drop(worst.accuracy)))
     return TextTable(
         f"{package.name}: agreement with TensorFlow on corrupted images, %, by strength",
         ("corruption", *_STRENGTHS, "lowest [95 %]", "largest drop, pp [95 %]"),
         tuple(rows),
+        (0,),
+    )
+
+
+def _pipelines(variant: VariantResult) -> TextTable:
+    rows = tuple(
+        (
+            one.pipeline,
+            f"{one.n}" if not one.skipped else f"{one.n} (-{one.skipped})",
+            f"{one.mean_abs_pixel:.2f} ({one.max_abs_pixel})",
+            f"{_percentage(one.top1_agreement)} {_bounds(one.top1_agreement_interval)}",
+            f"{one.max_abs_dp:.1e}",
+            _percentage(one.accuracy.second_accuracy),
+            _drop(one.accuracy),
+        )
+        for one in variant.pipelines
+    )
+    return TextTable(
+        f"{variant.recipe} {variant.variant}: TensorFlow's answers on pixels of other input pipelines "
+        f"(accuracy on kewcore's {_percentage(variant.pipelines[0].accuracy.first_accuracy)} %)",
+        ("pipeline", "files", "mean (max) pixel", "agreement, % [95 %]", "max |Δp|", "accuracy", "drop, pp [95 %]"),
+        rows,
         (0,),
     )
 
@@ -113,6 +137,10 @@ def _by_kind(found: Sequence[CorruptionParity]) -> list[tuple[str, list[Corrupti
 
 def _percentage(share: float) -> str:
     return f"{100 * share:.1f}"
+
+
+def _bounds(interval: Interval) -> str:
+    return f"[{_percentage(interval.low)}, {_percentage(interval.high)}]"
 
 
 def _decibels(value: float | None) -> str:

@@ -69,6 +69,10 @@ def bench(
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Compare on corrupted images too: five kinds, five strengths each.")
     ] = False,
+    pipelines: Annotated[
+        bool,
+        typer.Option("--pipelines", help="Say what other ways to decode, grey and resize the same files would change."),
+    ] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Compare layer by layer: where does the package leave TensorFlow?")
     ] = False,
@@ -143,6 +147,7 @@ def bench(
     result = run_bench(candidates, images, options)
     depth = DepthOptions(
         robustness=robustness,
+        pipelines=pipelines,
         trace_images=TRACE_IMAGES if trace else 0,
         occlusion_images=occlusion,
         executor=executor.value,
