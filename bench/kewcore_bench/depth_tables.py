@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from kewcore.parity.drift import LayerDrift
 from kewcore.parity.drift import worst_first as sort_worst_first
 from kewcore.parity.intervals import Interval
 from kewcore.parity.paired import PairedAccuracy
@@ -115,8 +116,8 @@ def _drift(package: PackageResult, *, worst_first: bool) -> TextTable:
             str(number),
             one.layer,
             "x".join(map(str, one.shape)),
-            _decibels(one.own_snr_db),
-            _decibels(one.snr_db),
+            _decibels(one, one.own_snr_db),
+            _decibels(one, one.snr_db),
             "WORST" if one is worst else "",
             _shortened(one.value) if one.value is not None else f"merged with {one.merged_with or 'nothing'}",
         )
@@ -143,10 +144,12 @@ def _bounds(interval: Interval) -> str:
     return f"[{_percentage(interval.low)}, {_percentage(interval.high)}]"
 
 
-def _decibels(value: float | None) -> str:
-    if value is None:
+def _decibels(layer: LayerDrift, snr_db: float | None) -> str:
+    if layer.value is None:
         return "–"
-    return f"{value:.1f}" if math.isfinite(value) else "equal" if value > 0 else "no signal"
+    if snr_db is None or snr_db == math.inf:  # JSON, from which results are read too, knows no infinity.
+        return "equal"
+    return f"{snr_db:.1f}" if math.isfinite(snr_db) else "no signal"
 
 
 def _shortened(name: str) -> str:
