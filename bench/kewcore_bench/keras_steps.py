@@ -1,5 +1,6 @@
 """A Keras network as steps in order of computation, and any stretch of it as a function of what lies before it."""
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,20 +53,11 @@ def keras_steps(model: Any) -> tuple[Step, ...]:
     Args:
         model: A Functional or Sequential Keras model of fixed image size; a model inside it counts as one layer.
     """
-    order: dict[int, Any] = {}
-
-    def visit(tensor: Any) -> None:
-        if id(tensor) not in order:
-            for earlier in _read_by(tensor):
-                visit(earlier)
-            order[id(tensor)] = tensor
-
-    for tensor in (*model.inputs, *model.outputs):
-        visit(tensor)
-    index_of = {key: index for index, key in enumerate(order)}
+    order = _ordered((*model.inputs, *model.outputs))
+    index_of = {id(tensor): index for index, tensor in enumerate(order)}
     calls: dict[str, int] = {}
     steps = []
-    for tensor in order.values():
+    for tensor in order:
         layer = tensor._keras_history.operation
         calls[layer.name] = calls.get(layer.name, 0) + 1
         name = layer.name if calls[layer.name] == 1 else f"{layer.name}#{calls[layer.name]}"
@@ -85,16 +77,43 @@ def stretch(starts: Sequence[Step], ends: Sequence[Step]) -> Callable[[Iterable[
         From arrays `[N, *shape]` of `starts` to arrays of `ends`.
     """
     tf = import_tensorflow()
-    import keras
-
-    part = keras.Model([step.tensor for step in starts], [step.tensor for step in ends])
+    given_tensors = [step.tensor for step in starts]
+    wanted_tensors = [step.tensor for step in ends]
+    order = [one for one in _ordered(wanted_tensors, given_tensors) if all(one is not first for first in given_tensors)]
 
     def compute(given: Iterable[Floats]) -> list[Floats]:
         with tf.device("/CPU:0"):
-            found = part([tf.constant(array.astype(np.float32)) for array in given], training=False)
-        return [np.asarray(one) for one in (found if isinstance(found, list | tuple) else [found])]
+            arrays = [tf.constant(array.astype(np.float32)) for array in given]
+            values = {id(tensor): array for tensor, array in zip(given_tensors, arrays, strict=True)}
+            for tensor in order:
+                values[id(tensor)] = _called(tensor, values)
+        return [np.asarray(values[id(tensor)]) for tensor in wanted_tensors]
 
     return compute
+
+
+def _ordered(wanted: Iterable[Any], given: Iterable[Any] = ()) -> list[Any]:
+    """The symbols that lead to the wanted ones, each behind those that it is computed from; what is given is an end."""
+    known = {id(tensor): tensor for tensor in given}
+    waiting = list(reversed(list(wanted)))
+    while waiting:
+        tensor = waiting[-1]
+        missing = [earlier for earlier in _read_by(tensor) if id(earlier) not in known]
+        if id(tensor) in known or not missing:
+            known.setdefault(id(waiting[-1]), waiting.pop())
+        else:
+            waiting += missing
+    return list(known.values())
+
+
+def _called(tensor: Any, values: dict[int, Any]) -> Any:
+    """Calls a layer on what it reads, as at inference. Source: Keras 3, `Function._run_through_graph`."""
+    layer, node_index, tensor_index = tensor._keras_history
+    arguments, settings = layer._inbound_nodes[node_index].arguments.fill_in(values)
+    if "training" in inspect.signature(layer.call).parameters:
+        settings = {**settings, "training": False}
+    found = layer(*arguments, **settings)
+    return found[tensor_index] if isinstance(found, list | tuple) else found
 
 
 def _read_by(tensor: Any) -> list[Any]:

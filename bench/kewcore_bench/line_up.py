@@ -7,6 +7,7 @@ comes nearer to the next layer, as an activation does to the convolution before 
 no value is left, since it was merged with another or does nothing at inference, has none.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -178,8 +179,8 @@ def _run(steps: Sequence[Step], index: int) -> list[int]:
 
 
 def _owner(value: str, steps: Sequence[Step]) -> str | None:
-    """The layer that a value is named after: TensorFlow writes `model_1/layer_1/op`, coremltools `_` for `/`."""
-    named = [step.name for step in steps if f"_{step.name}_1_" in f"_{value}_"]
+    """The layer that a value is named after: TensorFlow writes `model_1/layer_2/op`, coremltools `_` for `/`."""
+    named = [step.name for step in steps if re.search(rf"_{re.escape(step.name)}_\d+_", f"_{value}_")]
     return max(named, key=len, default=None)
 
 

@@ -191,3 +191,21 @@ def test_gains_are_read_from_biases_and_where_there_is_none_from_maps() -> None:
     assert found is not None
     np.testing.assert_allclose(found, factors, rtol=1e-6)
     assert channel_gain(None, None, expected[:, 0, 0] * factors, expected[:, 0, 0]) is None
+
+
+def test_layers_called_twice_and_models_inside_are_lined_up(export: Export, pixels: np.ndarray) -> None:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(1)
+    body = keras.Sequential(
+        [keras.Input((SIDE, SIDE, 1)), layers.Conv2D(6, 3), layers.ReLU(), layers.GlobalAveragePooling2D()], name="body"
+    )
+    image = keras.Input((SIDE, SIDE, 1))
+    twice = layers.Dense(6, activation="relu", name="twice")
+    value = twice(twice(body(layers.Rescaling(1 / 255, name="scale")(image))))
+    model = keras.Model(image, layers.Dense(len(CLASS_NAMES), name="head")(value))  # Exports add the softmax.
+    packages = export(model, "fp16")
+    rows = measure_drift(packages["run"], packages["fp16"], pixels)
+    assert [one.layer for one in rows] == ["scale", "body", "twice", "twice#2", "head"]
+    assert all(one.own_snr_db is not None and one.own_snr_db > 50 for one in rows)
