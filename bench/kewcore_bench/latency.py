@@ -15,8 +15,11 @@ from kewcore.parity.intervals import Interval
 from kewcore_bench.engine_process import EngineProcess, LoadFigures
 from kewcore_bench.round_bootstrap import interval_of, log_ratio_draws, ratio_estimate
 
-WARM_UP_PREDICTS = 2
-"""Untimed predictions before each block: the caches hold what another process computed with."""
+WARM_UP_PREDICTS = 1
+"""Untimed predictions before each turn: the caches hold what another process computed with."""
+TIMED_PREDICTS = 2
+"""Timed predictions of a turn. Few, since a process that has just been woken keeps its cores for some milliseconds, and
+must share them afterwards where others want them too: many short turns are disturbed less than few long ones."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,15 @@ class LatencyOptions:
         rounds: How often every engine is timed.
         predicts: Timed predictions of one image in a round.
         seed: Of the order of engines and of the bootstrap.
-        starts: How often every engine's process is started; the rounds are shared out among the starts.
+        starts: How often every engine's process is started, but TensorFlow's, which takes long to start; the rounds are
+            shared out among the starts.
         cores: Logical cores that every engine is held to; empty where the system cannot.
         batch_sizes: Images in a call, for throughput; empty measures none.
     """
 
     threads: int
-    rounds: int = 15
-    predicts: int = 5
+    rounds: int = 60
+    predicts: int = TIMED_PREDICTS
     seed: int = 0
     starts: int = 1
     cores: tuple[int, ...] = ()
@@ -87,7 +91,7 @@ class LatencyRatio:
     """Latency of one engine over another's, paired by round: below 1 the first is faster.
 
     Attributes:
-        median: Median over the rounds of the ratio of the rounds' medians; of several starts, their geometric mean.
+        median: Median over the rounds of the ratio of the rounds' medians; of several starts, the median of these.
         interval: Its 95 % bootstrap interval over starts and rounds.
         round_ratios: The ratio of each round, start after start: what a later run compares its own with.
         starts: How often the processes were started; each start has as many rounds.

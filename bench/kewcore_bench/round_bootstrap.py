@@ -19,7 +19,9 @@ RESAMPLES = 2000
 
 
 def ratio_estimate(round_ratios: Sequence[float], starts: int) -> float:
-    """Geometric mean over the starts of the median over the rounds of each.
+    """Median over the starts of the median over the rounds of each.
+
+    Not the mean over starts: one process in some thirty ran 1.4 times as fast as its like for as long as it lived.
 
     Args:
         round_ratios: One ratio a round, start after start, as many rounds in each.
@@ -28,7 +30,7 @@ def ratio_estimate(round_ratios: Sequence[float], starts: int) -> float:
     Raises:
         UsageError: The rounds cannot be told apart by start.
     """
-    return float(np.exp(np.median(_by_start(round_ratios, starts), axis=1).mean()))
+    return float(np.exp(np.median(np.median(_by_start(round_ratios, starts), axis=1))))
 
 
 def log_ratio_draws(
@@ -53,7 +55,8 @@ def log_ratio_draws(
     rng = np.random.default_rng(seed)
     chosen_starts = rng.integers(0, starts, (resamples, starts, 1))
     chosen_rounds = rng.integers(0, rounds, (resamples, starts, rounds))
-    draws: NDArray[np.float64] = np.median(logs[chosen_starts, chosen_rounds], axis=2).mean(axis=1)
+    medians = np.median(logs[chosen_starts, chosen_rounds], axis=2)
+    draws: NDArray[np.float64] = np.median(medians, axis=1)
     return draws
 
 

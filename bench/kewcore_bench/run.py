@@ -23,7 +23,7 @@ from kewcore_bench.engines import EngineKind, EngineSpec
 from kewcore_bench.gallery import samples
 from kewcore_bench.hosts import cores_for, host_facts, installed_version, usable_cores
 from kewcore_bench.images import LabelledImages, pixel_file
-from kewcore_bench.latency import LatencyOptions
+from kewcore_bench.latency import TIMED_PREDICTS, LatencyOptions
 from kewcore_bench.load_time import LOADS, LoadTime, measure_load
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
 from kewcore_bench.resident import resident_shares
@@ -34,6 +34,10 @@ from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
 
 REFERENCE = "TensorFlow"
+ROUNDS = 60
+GATE_ROUNDS = 180
+"""Rounds where a verdict on a slowdown hangs on them."""
+STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,19 @@ class BenchOptions:
         seed: Of the order of rounds and of bootstraps.
         time_loads: Load every package several times, to time it.
         engines: Names as `engine_choice.parse_engines` returns them.
-        starts: How often the process of every engine is started; the rounds are shared out.
+        starts: How often the process of every engine is started, but TensorFlow's; the rounds are shared out.
         batch_sizes: Images in a call, for throughput; empty measures none.
     """
 
     executor: ExecutorChoice = "auto"
     threads: int | None = None
-    rounds: int = 15
-    predicts: int = 5
+    rounds: int = ROUNDS
+    predicts: int = TIMED_PREDICTS
     cache: Path | None = None
     seed: int = 0
     time_loads: bool = False
     engines: tuple[EngineKind, ...] = DEFAULT_ENGINES
-    starts: int = 1
+    starts: int = STARTS
     batch_sizes: tuple[int, ...] = ()
 
 

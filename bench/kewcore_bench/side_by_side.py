@@ -21,6 +21,8 @@ from kewcore_bench.engines import EngineSpec, check_available
 from kewcore_bench.latency import LatencyOptions, Timings
 from kewcore_bench.throughput import THROUGHPUT_ROUNDS, measure_throughput
 
+_SLOW_STARTERS = {"tensorflow", "keras"}
+"""Engines that are started once, whatever the number of starts: importing TensorFlow takes seconds."""
 _TURNS_A_START = 15  # how many turns take as long as starting an engine, roughly: for the time left alone
 
 
@@ -108,10 +110,13 @@ def _timed(
     timings: dict[str, list[Timings]] = {name: [] for name in specs}
     throughputs: dict[str, tuple[Throughput, ...]] = {}
     calls = THROUGHPUT_ROUNDS * len(options.batch_sizes)
-    turns = len(specs) * (options.starts * (_TURNS_A_START + rounds) + calls)
-    with progress(title, turns, "turns") as advance:
+    once = {name: spec for name, spec in specs.items() if spec.kind in _SLOW_STARTERS}
+    often = {name: spec for name, spec in specs.items() if name not in once}
+    turns = _TURNS_A_START * (len(once) + options.starts * len(often)) + len(specs) * (options.starts * rounds + calls)
+    with progress(title, turns, "turns") as advance, _started(once, pixels, failures, advance) as lasting:
         for start in range(options.starts):
-            with _started(specs, pixels, failures, advance) as running:
+            with _started(often, pixels, failures, advance) as passing:
+                running = {name: one for name, one in (lasting | passing).items() if name not in failures}
                 found, failed = latencies.time_rounds(running, rounds, options.predicts, order, advance)
                 failures |= failed
                 advance(rounds * (len(specs) - len(running)))  # the turns of those that did not start
