@@ -25,6 +25,7 @@ COLOURS = tuple(f"#0405{index:02x}" for index in range(7))
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 """A shape a series, so that nobody needs the colours."""
 
+_LEGEND_COLUMNS = 5
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -86,14 +87,20 @@ def marker(index: int) -> str:
 
 
 def legend_above(drawn: "Figure", entries: int) -> None:
-    """Puts one legend of all axes above them."""
+    """Puts one legend of all axes above them, row by row in the order of drawing."""
+    handles, labels = drawn.axes[0].get_legend_handles_labels()
+    rows = -(-entries // _LEGEND_COLUMNS)
+    columns = -(-entries // rows)
+    # Matplotlib fills column by column.
+    order = [index for column in range(columns) for index in range(column, len(labels), columns)]
     drawn.legend(
-        *drawn.axes[0].get_legend_handles_labels(),
+        [handles[index] for index in order],
+        [labels[index] for index in order],
         loc="outside upper left",
-        ncols=min(entries, 4),
+        ncols=columns,
         handlelength=1.4,
-        columnspacing=1.2,
-        handletextpad=0.5,
+        columnspacing=1,
+        handletextpad=0.4,
     )
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from kewcore.data.images import read_image
 from kewcore.errors import DataError
 from kewcore.recipes import ResizePolicy
-from kewcore_bench.result import BenchResult, DatasetFacts, Sample, VariantResult
+from kewcore_bench.result import BenchResult, DatasetFacts, VariantResult
 
 _THUMBNAIL_PIXELS = 192
 
@@ -61,10 +61,9 @@ def with_pictures(result: BenchResult) -> Pictured:
 
 
 def _variant(variant: VariantResult, dataset: DatasetFacts, missing: dict[Path, str]) -> VariantResult:
-    def pictured(sample: Sample) -> Sample:
-        return replace(sample, thumbnail=_read(sample.file, dataset, missing))
-
-    return replace(variant, gallery=tuple(map(pictured, variant.gallery)))
+    gallery = tuple(replace(one, thumbnail=_read(one.file, dataset, missing)) for one in variant.gallery)
+    occlusion = tuple(replace(one, thumbnail=_read(one.file, dataset, missing)) for one in variant.occlusion)
+    return replace(variant, gallery=gallery, occlusion=occlusion)
 
 
 def _read(file: Path, dataset: DatasetFacts, missing: dict[Path, str]) -> NDArray[np.uint8] | None:

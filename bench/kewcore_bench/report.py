@@ -82,6 +82,7 @@ def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
         ),
         "latency_charts": _found([latency_charts.latency_chart(variant), latency_charts.engines_chart(variant)]),
         "engines": _engines(variant),
+        "failures": _failures(variant),
         "confusions": [
             {"name": name, "metrics": metrics, "rows": _shares(metrics)}
             for name, metrics in class_charts.classifiers(variant)
@@ -110,12 +111,22 @@ def _found(charts: Iterable[Chart | None]) -> list[Chart]:
 def _engines(variant: VariantResult) -> TextTable | None:
     if not engine_table.worth_showing(variant):
         return None
+    ran = replace(variant, engines=tuple(one for one in variant.engines if not one.failure))
     return TextTable(
-        f"{variant.recipe} {variant.variant}: engines side by side, failures included",
-        engine_table.ENGINE_COLUMNS,
-        tuple(map(tuple, engine_table.engine_rows(variant))),
-        words=engine_table.ENGINE_WORDS,
+        f"{variant.recipe} {variant.variant}: engines side by side",
+        engine_table.ENGINE_COLUMNS[:-1],  # The last one says why an engine failed.
+        tuple(tuple(row[:-1]) for row in engine_table.engine_rows(ran)),
+        words=engine_table.ENGINE_WORDS[:-1],
     )
+
+
+def _failures(variant: VariantResult) -> list[str]:
+    """Names each engine that failed and why, with the models on which it failed for that reason."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for one in variant.engines:
+        if one.failure:
+            models.setdefault((one.label, one.failure), []).append(one.subject)
+    return [f"{label} ({', '.join(subjects)}): {failure}" for (label, failure), subjects in models.items()]
 
 
 def _gates(verdicts: Sequence[Verdict]) -> TextTable:

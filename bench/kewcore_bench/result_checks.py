@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from kewcore.errors import DataError
 from kewcore.parity.classification import ClassificationMetrics
+from kewcore.parity.roc import RocCurve
+from kewcore_bench.occlusion_result import OcclusionSample
 from kewcore_bench.result import BenchResult, VariantResult
 
 _LARGEST_SIDE = 8192  # of an image that a model takes: photographs are brought to this size again
@@ -27,6 +29,11 @@ def check_consistent(result: BenchResult) -> None:
         for place, latency in _latencies(variant, where):
             if not latency:
                 raise DataError(f"'{place}.latency.round_medians_ms' is empty")
+        for place, curve in _curves(variant, where):
+            if len(curve.false_positive_rate) != len(curve.true_positive_rate):
+                raise DataError(f"'{place}' has rates of two lengths")
+        for number, sample in enumerate(variant.occlusion):
+            _check_maps(f"{where}.occlusion[{number}].maps", sample)
 
 
 def _metrics(variant: VariantResult, where: str) -> Iterator[tuple[str, ClassificationMetrics]]:
@@ -43,6 +50,20 @@ def _latencies(variant: VariantResult, where: str) -> Iterator[tuple[str, Sequen
     for place, latency in (*packages, *engines):
         if latency is not None:
             yield place, latency.round_medians_ms
+
+
+def _curves(variant: VariantResult, where: str) -> Iterator[tuple[str, RocCurve]]:
+    owners = [(where, variant.roc)]
+    owners += [(f"{where}.packages[{index}]", package.roc) for index, package in enumerate(variant.packages)]
+    for owner, curves in owners:
+        for index, curve in enumerate(curves):
+            yield f"{owner}.roc[{index}]", curve
+
+
+def _check_maps(where: str, sample: OcclusionSample) -> None:
+    shapes = {(len(one.drops), len(row)) for one in sample.maps for row in one.drops}
+    if len(shapes) != 1 or 0 in next(iter(shapes)) or not all(one.drops for one in sample.maps):
+        raise DataError(f"'{where}' must all have the same rows and columns, at least one")
 
 
 def _check_metrics(where: str, metrics: ClassificationMetrics, class_names: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_full_result import full_result
 from made_results import result_of
 from PIL import Image
 
@@ -50,6 +51,23 @@ def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
         assert found.result == result  # pictures do not compare
         assert [(one.gate, one.held) for one in found.verdicts] == [("min_agreement", True)]
         assert found.result.variants[0].gallery[0].thumbnail is None
+
+
+def test_a_result_with_everything_in_it_comes_back_too(tmp_path: Path) -> None:
+    result = full_result(120, 2)
+    path = stored(result, tmp_path)
+    assert read_result(path).result == result
+    changed = json.loads(path.read_text(encoding="utf-8"))
+    changed["variants"][1]["occlusion"][0]["maps"][1]["drops"][3].pop()
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"'variants\[1\]\.occlusion\[0\]\.maps' must all have the same rows and columns"
+    ):
+        read_result(path)
+    changed["variants"][0]["packages"][2]["roc"][4]["true_positive_rate"].pop()
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    with pytest.raises(DataError, match=r"'variants\[0\]\.packages\[2\]\.roc\[4\]' has rates of two lengths"):
+        read_result(path)
 
 
 @pytest.mark.parametrize("kind", [LayerDrift, PipelineParity, CorruptionParity, EngineResult, VariantComparison])
