@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kewcore.cli.bench_baseline import BaselineFile, Detectable, MaxSlowdown, parse_percent
 from kewcore.cli.options import Data, Executor, ExecutorName, Json, Quiet, Seed, SkipBad, Verbose
 from kewcore.cli.train import CACHE
 
@@ -49,10 +50,18 @@ def bench(
             show_default="1,8,32 with --engines, none otherwise",
         ),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=3, help="Interleaved rounds of latency.")] = 15,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            "--rounds",
+            min=3,
+            help="Interleaved rounds of latency.",
+            show_default="60; 180 with --baseline or --detectable",
+        ),
+    ] = None,
     starts: Annotated[
         int, typer.Option("--starts", min=1, help="Starts of every engine's process, among which rounds are shared.")
-    ] = 1,
+    ] = 3,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.", show_default="all")
     ] = None,
@@ -65,6 +74,9 @@ def bench(
             "is missed.",
         ),
     ] = None,
+    baseline: BaselineFile = None,
+    max_slowdown: MaxSlowdown = "5%",
+    detectable: Detectable = False,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Measure parity alone.")] = False,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Compare on corrupted images too: five kinds, five strengths each.")
@@ -105,21 +117,35 @@ def bench(
     Example: `kewcore bench --gate gates.toml --json > bench-result.json`
     """
     from kewcore.artefacts import check_writable
+    from kewcore.cli.bench_baseline import print_against_baseline, print_detectable
     from kewcore.cli.output import print_json, report_written
     from kewcore.console import say, warn
-    from kewcore.errors import CheckFailedError, StorageError
+    from kewcore.errors import CheckFailedError, StorageError, UsageError
     from kewcore_bench import gates as gating
+    from kewcore_bench.baseline import (
+        check_comparable,
+        compare_with,
+        describe,
+        detectable_slowdowns,
+        load_baseline,
+        lost,
+    )
     from kewcore_bench.candidates import candidate, newest_packages
     from kewcore_bench.depth import TRACE_IMAGES, DepthOptions, deepen
     from kewcore_bench.engine_choice import DEFAULT_ENGINES, parse_batch_sizes, parse_engines
     from kewcore_bench.gate_file import check_matches, load_gates
     from kewcore_bench.gate_reports import write_gate_reports
-    from kewcore_bench.run import BenchOptions, record_parity, run_bench
+    from kewcore_bench.hosts import usable_cores
+    from kewcore_bench.run import GATE_ROUNDS, ROUNDS, BenchOptions, record_parity, run_bench
     from kewcore_bench.schema import to_json, to_object
     from kewcore_bench.sources import labelled_images
 
     chosen_engines = parse_engines(engines) if engines is not None else DEFAULT_ENGINES
     sizes = parse_batch_sizes(batch_sizes or ("1,8,32" if engines is not None else ""))
+    allowed = parse_percent(max_slowdown)
+    if no_latency and (baseline is not None or detectable):
+        raise UsageError("--baseline and --detectable need the latency", hint="leave out --no-latency")
+    earlier = load_baseline(baseline) if baseline is not None else None
     check_writable(out)
     gates = load_gates(gate) if gate is not None else None
     if gates is not None:
@@ -130,13 +156,16 @@ def bench(
     candidates = [candidate(path) for path in packages]
     if gates is not None:
         check_matches(gates, (one.path.stem for one in candidates))
+    if earlier is not None:
+        timed = candidates if "package" in chosen_engines or "coreml" in chosen_engines else []
+        check_comparable(earlier, threads or usable_cores(), [(one.path.stem, one.mode) for one in timed])
     images = labelled_images(
         [one.run.source for one in candidates], data=data, limit=limit, cache=CACHE, skip_bad=skip_bad
     )
     options = BenchOptions(
         executor=executor.value,
         threads=threads,
-        rounds=0 if no_latency else rounds,
+        rounds=0 if no_latency else rounds or (GATE_ROUNDS if baseline is not None or detectable else ROUNDS),
         cache=CACHE,
         seed=seed,
         engines=chosen_engines,
@@ -160,16 +189,27 @@ def bench(
     report_written(write_reports(result, out, verdicts, html=html))
     if gates is not None:
         report_written(write_gate_reports(verdicts, gates, result, out))
+    comparisons = compare_with(earlier, result, allowed, seed) if earlier is not None else ()
     try:
         report_written(record_parity(result))
     except StorageError as error:  # Packages may lie where nobody may write; what was measured is no less true.
         warn(f"sidecars and model cards do not hold these figures: {error.message}")
     if json:
-        print_json("bench", {**to_object(result), "gates": to_json(verdicts)})
+        found = {"gates": to_json(verdicts), "baseline": to_json(comparisons)}
+        if detectable:
+            found["detectable"] = to_json(detectable_slowdowns(result, allowed, seed))
+        print_json("bench", {**to_object(result), **found})
     else:
         print_result(result, verdicts, worst_first=not network_order)
-    if missed := [one for one in verdicts if not one.held]:
-        raise CheckFailedError("; ".join(gating.describe(one) for one in missed))
+        if detectable:
+            print_detectable(result, allowed, seed)
+        if earlier is not None:
+            print_against_baseline(earlier, result, comparisons)
+    missed = [gating.describe(one) for one in verdicts if not one.held]
+    missed += [describe(one) for one in comparisons if one.regressed]
+    missed += lost(earlier, result) if earlier is not None else ()
+    if missed:
+        raise CheckFailedError("; ".join(missed))
 
 
 def write_reports(
