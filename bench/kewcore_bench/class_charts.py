@@ -6,9 +6,11 @@ from kewcore.parity.classification import ClassificationMetrics
 from kewcore.parity.roc import RocCurve
 from kewcore_bench.drawing import Chart, colour, figure, legend_above, svg
 from kewcore_bench.result import VariantResult
+from kewcore_bench.series import REFERENCE, classifiers, package_labels, plain, slug
 
 _ENDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _ALL_BUT_SURE = 0.995
+_MOST_CLASSES = 12
 
 
 def recall_chart(variant: VariantResult) -> Chart:
@@ -40,8 +42,9 @@ def roc_chart(variant: VariantResult) -> Chart | None:
 
     The axis of false positives ends where all curves have all but reached the top, or nothing could be told apart.
     """
-    curves = [("TensorFlow", variant.roc), *((one.mode, one.roc) for one in variant.packages)]
-    names = [one.name for one in variant.roc]
+    packages = zip(package_labels(variant), variant.packages, strict=True)
+    curves = [(REFERENCE, variant.roc), *((label, one.roc) for label, one in packages)]
+    names = _shown(variant)
     if not names:
         return None
     end = _end([curve for _, each in curves for curve in each])
@@ -77,25 +80,21 @@ def roc_chart(variant: VariantResult) -> Chart | None:
         legend_above(drawn, len(curves))
         drawing = svg(drawn, f"roc-{slug(variant)}")
     told = "; ".join(f"{label}: {_areas(metrics)}" for label, metrics in classifiers(variant))
-    cut = (
-        f" The axis of false positives ends at {100 * end:g} %: beyond it all curves are at the top." if end < 1 else ""
+    notes = [f"The axis of false positives ends at {100 * end:g} %: beyond it all curves are at the top."] * (end < 1)
+    notes += [f"The {len(names)} of {len(variant.roc)} classes with the smallest areas."] * (
+        len(names) < len(variant.roc)
     )
-    return Chart("ROC, one class against the rest", f"Areas under the curves. {told}.", drawing, cut.strip())
+    return Chart("ROC, one class against the rest", f"Areas under the curves. {told}.", drawing, " ".join(notes))
 
 
-def classifiers(variant: VariantResult) -> list[tuple[str, ClassificationMetrics]]:
-    """Lists the reference and the packages with their figures, in the order of colours."""
-    return [("TensorFlow", variant.metrics), *((one.mode, one.metrics) for one in variant.packages)]
-
-
-def plain(name: str) -> str:
-    """Writes the name of a class as words."""
-    return name.replace("_", " ")
-
-
-def slug(variant: VariantResult) -> str:
-    """Names a variant for identifiers on the page."""
-    return f"{variant.recipe}-{variant.variant}"
+def _shown(variant: VariantResult) -> list[str]:
+    """Chooses the classes that are drawn: all, or those that the reference tells apart worst."""
+    names = [one.name for one in variant.roc]
+    if len(names) <= _MOST_CLASSES:
+        return names
+    areas = {one.name: one.roc_auc for one in variant.metrics.per_class if one.roc_auc is not None}
+    worst = sorted(names, key=lambda name: areas.get(name, 1.0))[:_MOST_CLASSES]
+    return [name for name in names if name in worst]
 
 
 def _recalls(metrics: ClassificationMetrics) -> str:

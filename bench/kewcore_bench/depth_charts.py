@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from kewcore.parity.drift import LayerDrift, worst_first
 from kewcore.parity.robustness import CorruptionParity
-from kewcore_bench.class_charts import slug
 from kewcore_bench.drawing import Chart, colour, figure, legend_above, marker, svg
-from kewcore_bench.result import VariantResult
+from kewcore_bench.result import PackageResult, VariantResult
+from kewcore_bench.series import REFERENCE, package_labels, slug
 
 _EQUAL_DB = 160.0
 """Where values that are equal are drawn: above all that fp32 can tell apart."""
@@ -15,13 +15,13 @@ _EQUAL_DB = 160.0
 
 def drift_chart(variant: VariantResult) -> Chart | None:
     """Draws the SNR of every layer of every package that was traced; None where none was."""
-    traced = [(index, one) for index, one in enumerate(variant.packages, start=1) if one.drift]
+    traced = [(index, label, one) for index, label, one in _numbered(variant) if one.drift]
     if not traced:
         return None
-    names = list(dict.fromkeys(row.layer for _, one in traced for row in one.drift if row.value is not None))
+    names = list(dict.fromkeys(row.layer for _, _, one in traced for row in one.drift if row.value is not None))
     with figure(0.9 + 0.23 * len(names)) as drawn:
         axes = drawn.subplots()
-        for index, one in traced:
+        for index, label, one in traced:
             rows = [row for row in one.drift if row.value is not None]
             places = [names.index(row.layer) for row in rows]
             axes.plot(
@@ -31,7 +31,7 @@ def drift_chart(variant: VariantResult) -> Chart | None:
                 marker=marker(index),
                 linewidth=0.8,
                 alpha=0.9,
-                label=one.mode,
+                label=label,
             )
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0)
@@ -41,7 +41,7 @@ def drift_chart(variant: VariantResult) -> Chart | None:
         axes.set_axisbelow(True)
         legend_above(drawn, len(traced))
         drawing = svg(drawn, f"drift-{slug(variant)}")
-    told = "; ".join(f"{one.mode}: {_worst(one.drift)}" for _, one in traced)
+    told = "; ".join(f"{label}: {_worst(one.drift)}" for _, label, one in traced)
     note = (
         "From the input at the top to the output. Each layer is fed with what the package really had before it, so its "
         "noise is its own; values that are equal are drawn at 160 dB."
@@ -51,25 +51,25 @@ def drift_chart(variant: VariantResult) -> Chart | None:
 
 def robustness_chart(variant: VariantResult) -> Chart | None:
     """Draws the accuracy of everyone under each corruption, by strength; None where it was not measured."""
-    corrupted = [(index, one) for index, one in enumerate(variant.packages, start=1) if one.robustness]
+    corrupted = [(index, label, one) for index, label, one in _numbered(variant) if one.robustness]
     if not corrupted:
         return None
-    kinds = list(dict.fromkeys(row.corruption for row in corrupted[0][1].robustness))
+    kinds = list(dict.fromkeys(row.corruption for row in corrupted[0][2].robustness))
     columns = 2
     lines = -(-len(kinds) // columns)
     with figure(0.8 + 1.7 * lines) as drawn:
         grid = drawn.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         for place, (axes, kind) in enumerate(zip(grid.flat, kinds, strict=False)):
-            reference = _of(corrupted[0][1].robustness, kind)
+            reference = _of(corrupted[0][2].robustness, kind)
             axes.plot(
                 [0, *(row.strength for row in reference)],
                 [100 * variant.metrics.accuracy, *(100 * row.accuracy.first_accuracy for row in reference)],
                 color=colour(0),
                 linewidth=4,
                 alpha=0.55,
-                label="TensorFlow",
+                label=REFERENCE,
             )
-            for index, one in corrupted:
+            for index, label, one in corrupted:
                 rows = _of(one.robustness, kind)
                 axes.plot(
                     [0, *(row.strength for row in rows)],
@@ -78,7 +78,7 @@ def robustness_chart(variant: VariantResult) -> Chart | None:
                     marker=marker(index),
                     markersize=3.6,
                     linewidth=1.1,
-                    label=one.mode,
+                    label=label,
                 )
             axes.set_title(kind, fontsize=10, loc="left")
             axes.set_ylim(0, 103)
@@ -92,9 +92,14 @@ def robustness_chart(variant: VariantResult) -> Chart | None:
         drawn.supylabel("accuracy, %", fontsize=10)
         legend_above(drawn, len(corrupted) + 1)
         drawing = svg(drawn, f"robustness-{slug(variant)}")
-    told = "; ".join(f"{one.mode}: {_lowest(one.robustness)}" for _, one in corrupted)
+    told = "; ".join(f"{label}: {_lowest(one.robustness)}" for _, label, one in corrupted)
     note = "Strengths 1 to 5 of each corruption; agreement is in the tables."
     return Chart("Accuracy on corrupted images", f"Accuracy by strength. Lowest agreement: {told}.", drawing, note)
+
+
+def _numbered(variant: VariantResult) -> list[tuple[int, str, PackageResult]]:
+    packages = zip(package_labels(variant), variant.packages, strict=True)
+    return [(index, label, one) for index, (label, one) in enumerate(packages, start=1)]
 
 
 def _of(rows: Sequence[CorruptionParity], kind: str) -> list[CorruptionParity]:

@@ -5,6 +5,7 @@ All charts are as wide as a phone is, so that their letters can be read there; o
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _LEGEND_COLUMNS = 5
 _STYLE = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names of classes and layers may hold dollar signs
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.labelsize": 10,
@@ -78,12 +80,17 @@ def figure(height_inches: float) -> Iterator["Figure"]:
 
 def colour(index: int) -> str:
     """Gives the colour of a series; 0 is the reference."""
-    return COLOURS[index % len(COLOURS)]
+    return COLOURS[_place(index)]
 
 
 def marker(index: int) -> str:
     """Gives the shape of a series; 0 is the reference."""
-    return MARKERS[index % len(MARKERS)]
+    return MARKERS[_place(index)]
+
+
+def _place(index: int) -> int:
+    """Keeps the first place for the reference, however many series there are."""
+    return 0 if index == 0 else 1 + (index - 1) % (len(COLOURS) - 1)
 
 
 def legend_above(drawn: "Figure", entries: int) -> None:
@@ -114,7 +121,9 @@ def svg(drawn: "Figure", name: str) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with rc_context({"svg.hashsalt": name}):
+    with rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        # Letters are drawn by the page's font: matplotlib's own only measures them, and need not know them all.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         drawn.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")

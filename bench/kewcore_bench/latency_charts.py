@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kewcore_bench.class_charts import slug
 from kewcore_bench.drawing import INK, Chart, colour, figure, svg
 from kewcore_bench.latency import Latency
 from kewcore_bench.result import VariantResult
+from kewcore_bench.series import REFERENCE, package_labels, slug
 
 _SCATTER = 0.3
 _ROW_INCHES = 0.36
@@ -15,7 +15,8 @@ _ROW_INCHES = 0.36
 
 def latency_chart(variant: VariantResult) -> Chart | None:
     """Draws the latency of the reference and every package; None where it was not measured."""
-    rows = [("TensorFlow", variant.latency), *((one.mode, one.latency) for one in variant.packages)]
+    packages = zip(package_labels(variant), variant.packages, strict=True)
+    rows = [(REFERENCE, variant.latency), *((label, one.latency) for label, one in packages)]
     return _chart(
         "Latency", f"latency-{slug(variant)}", [(name, found, i) for i, (name, found) in enumerate(rows) if found]
     )
@@ -23,9 +24,10 @@ def latency_chart(variant: VariantResult) -> Chart | None:
 
 def engines_chart(variant: VariantResult) -> Chart | None:
     """Draws the latency of every engine that ran, package by package; None where no other engines were asked for."""
-    modes = ["", *(one.mode for one in variant.packages)]
+    packages = zip(package_labels(variant), variant.packages, strict=True)
+    series = {one.path: (label, index) for index, (label, one) in enumerate(packages, start=1)}
     rows = [
-        (f"{one.engine} {one.mode}".strip(), one.latency, modes.index(one.mode) if one.mode in modes else 0)
+        (f"{one.engine} {series.get(one.path, ('', 0))[0]}".strip(), one.latency, series.get(one.path, ("", 0))[1])
         for one in variant.engines
         if one.latency is not None
     ]

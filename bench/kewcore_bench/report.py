@@ -7,7 +7,7 @@ from typing import Any
 
 from kewcore.artefacts import Artefact, write_text
 from kewcore.parity.classification import ClassificationMetrics
-from kewcore_bench import class_charts, depth_charts, engine_table, latency_charts, size_charts, summary, tables
+from kewcore_bench import class_charts, depth_charts, engine_table, latency_charts, series, size_charts, summary, tables
 from kewcore_bench import variant_tables as gains
 from kewcore_bench.depth_tables import TextTable, depth_tables
 from kewcore_bench.drawing import Chart
@@ -47,7 +47,7 @@ def render(result: BenchResult, verdicts: Sequence[Verdict] = ()) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = tables.percent
-    environment.filters["plain_name"] = class_charts.plain
+    environment.filters["plain_name"] = series.plain
     environment.filters["drawing"] = _drawing
     return environment.get_template("report.html.j2").render(
         result=result,
@@ -72,7 +72,7 @@ def _drawing(chart: Chart) -> Any:
 def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
     return {
         "value": variant,
-        "id": f"variant-{class_charts.slug(variant)}",
+        "id": f"variant-{series.slug(variant)}",
         "title": f"{variant.recipe}, {variant.variant}",
         "table": TextTable(
             tables.title(result, variant), tables.COLUMNS, tuple(map(tuple, tables.rows(variant))), words=(0,)
@@ -85,7 +85,7 @@ def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
         "failures": _failures(variant),
         "confusions": [
             {"name": name, "metrics": metrics, "rows": _shares(metrics)}
-            for name, metrics in class_charts.classifiers(variant)
+            for name, metrics in series.classifiers(variant)
         ],
         "class_charts": _found([class_charts.recall_chart(variant), class_charts.roc_chart(variant)]),
         "depth_charts": _found([depth_charts.drift_chart(variant), depth_charts.robustness_chart(variant)]),

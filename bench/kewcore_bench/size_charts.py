@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kewcore.parity.intervals import Interval
-from kewcore_bench.class_charts import slug
 from kewcore_bench.drawing import INK, Chart, colour, figure, legend_above, marker, svg
 from kewcore_bench.result import VariantResult
+from kewcore_bench.series import REFERENCE, package_labels, slug
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class _Point:
 def accuracy_by_size(variant: VariantResult) -> Chart:
     """Draws accuracy over size, with the Pareto front of what is not beaten in both."""
     metrics = variant.metrics
-    reference = _Point("TensorFlow", variant.float32_bytes / 1e6, metrics.accuracy, metrics.accuracy_interval, 0)
+    reference = _Point(REFERENCE, variant.float32_bytes / 1e6, metrics.accuracy, metrics.accuracy_interval, 0)
     packages = [
-        _Point(one.mode, one.size_bytes / 1e6, one.metrics.accuracy, one.metrics.accuracy_interval, index)
-        for index, one in enumerate(variant.packages, start=1)
+        _Point(label, one.size_bytes / 1e6, one.metrics.accuracy, one.metrics.accuracy_interval, index)
+        for index, (label, one) in enumerate(zip(package_labels(variant), variant.packages, strict=True), start=1)
     ]
     return _chart(variant, "Size against accuracy", "accuracy", [reference, *packages])
 
@@ -32,8 +32,8 @@ def accuracy_by_size(variant: VariantResult) -> Chart:
 def agreement_by_size(variant: VariantResult) -> Chart:
     """Draws agreement with the reference over size."""
     points = [
-        _Point(one.mode, one.size_bytes / 1e6, one.parity.top1_agreement, one.parity.top1_agreement_interval, index)
-        for index, one in enumerate(variant.packages, start=1)
+        _Point(label, one.size_bytes / 1e6, one.parity.top1_agreement, one.parity.top1_agreement_interval, index)
+        for index, (label, one) in enumerate(zip(package_labels(variant), variant.packages, strict=True), start=1)
     ]
     return _chart(variant, "Size against agreement", "agreement", points)
 

@@ -1,8 +1,8 @@
 """The chart of a run's training: loss and accuracy by epoch."""
 
-from kewcore_bench.class_charts import slug
 from kewcore_bench.drawing import Chart, colour, figure, svg
 from kewcore_bench.result import VariantResult
+from kewcore_bench.series import slug
 
 _PANELS = (("loss", "loss", 1.0), ("accuracy", "accuracy, %", 100.0))
 _FEW_EPOCHS = 16

@@ -1,5 +1,6 @@
 """What charts are drawn from, and the sentences and figures at the top of the report."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -11,7 +12,11 @@ from made_results import result_of
 
 from kewcore.parity.drift import LayerDrift
 from kewcore_bench import class_charts, depth_charts, latency_charts, size_charts, summary
-from kewcore_bench.drawing import COLOURS, INK
+from kewcore_bench.drawing import COLOURS, INK, colour
+from kewcore_bench.report import render
+from kewcore_bench.schema import json_text, to_object
+from kewcore_bench.series import package_labels
+from kewcore_bench.stored_result import from_json
 
 pytestmark = pytest.mark.unit
 
@@ -96,3 +101,56 @@ def test_tiles_name_the_worst_and_the_best_with_their_intervals() -> None:
     assert found["smallest package"] == ("2.0 MB", "Tiny-original-int8", "0.250 of float32")
     fast = found["latency of the fastest, over TensorFlow's on this host"]
     assert fast == ("0.50 ×", "Tiny-original-int8", "95 %: 0.50 to 0.50 ×")
+
+
+def test_hostile_and_unusual_names_are_drawn_as_they_are() -> None:
+    result = full_result(120, 0)
+    names = ("a$\\frac$", "<b>&", "葉", "x\x1b[31m", "$", "__")
+    odd = dict(zip((one.name for one in result.variants[0].metrics.per_class), names, strict=True))
+    text = json_text(to_object(result))
+    for before, after in odd.items():
+        text = text.replace(f'"{before}"', json.dumps(after))
+    found = from_json(type(result), json.loads(text))
+    page = render(found)
+    for shown in ("a$\\frac$", "&lt;b&gt;&amp;", "葉", "x\\x1b[31m"):
+        assert f">{shown}</text>" in page or f">{shown}</th>" in page, shown
+        assert re.search(rf"<text[^>]*>{re.escape(shown)}</text>", page), shown
+    assert "<b>&" not in page
+
+
+def test_packages_of_one_mode_and_runs_of_one_variant_are_told_apart() -> None:
+    result = result_of(agree=97, of=100)
+    variant = result.variants[0]
+    first = variant.packages[0]
+    twins = (first, replace(first, path=first.path.with_name("other.mlpackage"), name="other"))
+    assert package_labels(variant) == ["int8"]
+    assert package_labels(replace(variant, packages=twins)) == ["Tiny-original-int8", "other"]
+    same = (first, replace(first, path=first.path.parent / "deeper" / first.path.name))
+    assert package_labels(replace(variant, packages=same))[1] == "packages/deeper/Tiny-original-int8.mlpackage"
+    again = replace(variant, run=variant.run.with_name("again"))
+    page = render(replace(result, variants=(variant, again)))
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[\w.-]+", one) for one in ids)
+
+
+def test_of_many_classes_only_the_hardest_have_a_curve() -> None:
+    variant = full_result(120, 0).variants[0]
+    metrics = variant.metrics
+    rocs = tuple(replace(metrics.per_class[0], name=f"c{i}", roc_auc=0.5 + i / 100) for i in range(20))
+    many = replace(
+        variant,
+        metrics=replace(metrics, per_class=rocs),
+        roc=tuple(replace(variant.roc[0], name=f"c{i}") for i in range(20)),
+        packages=(),
+    )
+    chart = class_charts.roc_chart(many)
+    assert chart is not None
+    assert chart.note.endswith("The 12 of 20 classes with the smallest areas.")
+    assert ">c11<" in chart.svg
+    assert ">c12<" not in chart.svg
+
+
+def test_colours_go_round_but_the_references_stays_its_own() -> None:
+    assert [colour(index) for index in range(7)] == list(COLOURS)
+    assert [colour(7), colour(12), colour(13)] == [COLOURS[1], COLOURS[6], COLOURS[1]]
