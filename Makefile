@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test lint docs bench conformance fuzz check-macos clean
+.PHONY: install quickstart test test-swift lint docs bench conformance fuzz check-macos clean
 
 install: $(VENV)/.installed
 quickstart: $(VENV)/.installed
@@ -11,6 +11,17 @@ quickstart: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+	@# Options for pytest mean that something else than everything was asked for.
+	@test -n "$(ARGS)" || $(MAKE) --no-print-directory test-swift
+
+# KewKit and kew-classify; on Linux they run packages by the kewcore of this checkout. See docs/swift.md.
+test-swift: $(VENV)/.installed
+	@if command -v swift > /dev/null; then \
+	  cd swift_demo && swift format lint --strict --recursive Package.swift Sources Tests \
+	    && KEWCORE="$(abspath $(BIN))/kewcore" swift test --quiet; \
+	else \
+	  echo "left out: the tests of swift_demo, as there is no swift on the PATH"; \
+	fi
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

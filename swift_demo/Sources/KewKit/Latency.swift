@@ -9,12 +9,8 @@ public struct Latency: Sendable, Hashable {
   /// Every timed prediction, round after round, in the order in which they were taken.
   public let rounds: [[Double]]
 
-  /// Makes a latency of what was timed.
-  init(loadMilliseconds: Double, firstPredictMilliseconds: Double, rounds: [[Double]]) {
-    self.loadMilliseconds = loadMilliseconds
-    self.firstPredictMilliseconds = firstPredictMilliseconds
-    self.rounds = rounds
-  }
+  /// The most memory that what runs the model has had; `nil` where the system does not say.
+  public let peakMemoryBytes: Int?
 
   /// The value below which a part of the timed predictions lies, interpolated between neighbours.
   ///
@@ -72,7 +68,8 @@ extension KewClassifier {
       timed.append(round)
     }
     let latency = Latency(
-      loadMilliseconds: loaded.milliseconds, firstPredictMilliseconds: first.milliseconds, rounds: timed)
+      loadMilliseconds: loaded.milliseconds, firstPredictMilliseconds: first.milliseconds, rounds: timed,
+      peakMemoryBytes: await classifier.engine.peakMemoryBytes())
     return (classifier, latency)
   }
 }

@@ -36,6 +36,7 @@ enum KewClassify {
     let rest = Array(words.dropFirst())
     switch words.first {
     case "verify": return try await verify(rest)
+    case "bench": return try await bench(rest)
     case "plan": return try await plan(rest)
     case nil: throw UsageError(message: "no model was given")
     default: return try await classify(words)

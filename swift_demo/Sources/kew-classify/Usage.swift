@@ -15,7 +15,7 @@ let usage = """
     --json                print JSON, with a schema_version
     --compute-units U     all, cpu, cpu+gpu or cpu+ne; on Linux all of them are the CPU
     --tolerance P         verify: largest difference of a probability that passes; 0.002 unless given
-    --predicts N          bench: timed predictions; 100 unless given
+    --rounds N            bench: rounds of ten timed predictions; 10 unless given
     --help                print this
 
   On Linux models are run by kewcore: the command that the variable KEWCORE names, or the one on the PATH.

@@ -21,6 +21,12 @@ extension Golden {
     get throws { try resources.appendingPathComponent("Tiny-original-fp16.mlpackage") }
   }
 
+  /// A command that stands in the place of kewcore. They are files that lie ready: a script that a test has just written
+  /// cannot be run while another test's child still holds it open.
+  static func command(_ name: String) throws -> URL {
+    try resources.appendingPathComponent("commands").appendingPathComponent(name)
+  }
+
   static func picture(_ name: String) throws -> URL {
     try resources.appendingPathComponent("pictures").appendingPathComponent(name)
   }

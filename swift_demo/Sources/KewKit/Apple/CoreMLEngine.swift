@@ -80,6 +80,11 @@
       }
     }
 
+    func peakMemoryBytes() async -> Int? {
+      var usage = rusage()
+      return getrusage(RUSAGE_SELF, &usage) == 0 ? Int(usage.ru_maxrss) : nil
+    }
+
     func decode(_ content: Data) async throws -> Picture {
       try Picture(decoding: content)
     }

@@ -22,6 +22,9 @@ protocol Engine: Sendable {
   /// - Returns: For each image one probability a class, in the order of `facts.classNames`.
   func probabilities(of images: [GreyImage]) async throws -> [[Float]]
 
+  /// The most memory that what runs the model has had so far; `nil` where the system does not say.
+  func peakMemoryBytes() async -> Int?
+
   /// Decodes the content of an image file.
   func decode(_ content: Data) async throws -> Picture
 }

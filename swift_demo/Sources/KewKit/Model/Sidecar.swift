@@ -35,6 +35,8 @@ public struct Sidecar: Sendable, Hashable {
   public let name: String
   /// How its weights are compressed.
   public let mode: String
+  /// SHA-256 of everything that decided the package's content: what tells one export from another.
+  public let inputsSHA256: String
   /// The image that it takes.
   public let input: Input
   /// Labels, in the order of its probabilities.
@@ -80,6 +82,7 @@ extension Sidecar: Decodable {
     case schemaVersion = "schema_version"
     case name, mode, input, golden
     case classNames = "class_names"
+    case inputsSHA256 = "inputs_sha256"
   }
 
   /// Reads a sidecar from the content of its file.
@@ -112,6 +115,7 @@ extension Sidecar: Decodable {
     }
     name = try values.decode(String.self, forKey: .name)
     mode = try values.decode(String.self, forKey: .mode)
+    inputsSHA256 = try values.decode(String.self, forKey: .inputsSHA256)
     input = try values.decode(Input.self, forKey: .input)
     classNames = try values.decode([String].self, forKey: .classNames)
     golden = try values.decode([GoldenCase].self, forKey: .golden)

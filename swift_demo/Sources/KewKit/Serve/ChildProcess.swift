@@ -62,6 +62,17 @@
       self.errors = errors
     }
 
+    /// The most memory that the child has had so far: `VmHWM` of proc(5).
+    var peakMemoryBytes: Int? {
+      guard let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8) else {
+        return nil
+      }
+      let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+      return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map {
+        $0 * 1024
+      }
+    }
+
     /// Sends bytes.
     ///
     /// - Returns: `false` where nobody is left to take them.

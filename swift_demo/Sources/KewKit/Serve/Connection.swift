@@ -23,6 +23,12 @@
       if state.withLock({ $0.failure }) == nil { child.hangUp() }
     }
 
+    /// The most memory that the child has had so far.
+    var peakMemoryBytes: Int? { child.peakMemoryBytes }
+
+    /// The number of the child's process.
+    var processID: Int32 { child.id }
+
     /// Waits for what the child says of itself.
     func greeting<Header: Decodable>(about model: String) throws -> Header {
       try answer("ready", id: nil, about: model).header

@@ -53,6 +53,13 @@
       }
     }
 
+    /// The number of the child's process.
+    nonisolated var processID: Int32 { connection.processID }
+
+    func peakMemoryBytes() async -> Int? {
+      connection.peakMemoryBytes
+    }
+
     func decode(_ content: Data) async throws -> Picture {
       let (header, bytes): (Answer.Pixels, [UInt8]) = try connection.ask(
         "decode", payload: [UInt8](content), expecting: "pixels", about: path)

@@ -1,0 +1,98 @@
+#if os(Linux)
+  import Foundation
+  import Glibc
+  import Testing
+
+  @testable import KewKit
+
+  @Suite(.enabled(if: kewcore != nil, whyNot)) struct ServeEngineTests {
+    @Test func picturesAreDecodedAsPythonDecodesThem() async throws {
+      let engine = try await ServeEngine(modelAt: Golden.package, configuration: KewConfiguration())
+      let golden = try Golden.load()
+      let raw = try Golden.bytes("raw.bin")
+      for entry in golden.pictures {
+        let file = try Golden.resources.appendingPathComponent("pictures/\(entry.name)")
+        let found = try await engine.decode(Data(contentsOf: file))
+        let expected = try entry.picture(raw)
+        // Builds of the JPEG decoder may differ by a level.
+        #expect(found == expected || entry.name.hasSuffix("jpg"), "\(entry.name)")
+        #expect(found.orientation == expected.orientation)
+      }
+    }
+
+    @Test func aKilledChildIsAnErrorAndSigpipeDoesNotEndThisProcess() async throws {
+      let engine = try await ServeEngine(modelAt: Golden.package, configuration: KewConfiguration())
+      let image = GreyImage(width: 40, height: 32, checked: [UInt8](repeating: 7, count: 1280))
+      #expect(try await engine.probabilities(of: [image]).count == 1)
+      kill(engine.processID, SIGKILL)
+      let many = [GreyImage](repeating: image, count: 3000)  // more than a socket holds
+      for images in [many, [image]] {
+        await #expect(throws: KewError.engineFailed(reason: "kewcore was ended by signal 9", output: "")) {
+          try await engine.probabilities(of: images)
+        }
+      }
+      #expect(kill(engine.processID, 0) == -1)  // not even a zombie is left
+    }
+
+    @Test func theChildEndsWithItsEngine() async throws {
+      var engine: ServeEngine? = try await ServeEngine(
+        modelAt: Golden.package, configuration: KewConfiguration())
+      let id = try #require(engine?.processID)
+      #expect(kill(id, 0) == 0)
+      engine = nil
+      #expect(await hasEnded(id))
+    }
+
+    @Test func whatIsNotKewcoreIsNamed() async throws {
+      let cases = [
+        ("/nowhere/kewcore", "No such file or directory"),
+        ("/bin/false", "kewcore ended with exit code 1"),
+        ("/bin/echo", "kewcore answered with something else than a frame: serve --stdio /"),
+      ]
+      for (command, reason) in cases {
+        let configuration = KewConfiguration(kewcoreCommand: URL(fileURLWithPath: command))
+        let error = await #expect(throws: KewError.self) {
+          try await KewClassifier(modelAt: Golden.package, configuration: configuration)
+        }
+        guard case .noEngine(command, let found) = error else {
+          Issue.record("\(String(describing: error))")
+          continue
+        }
+        #expect(found.hasPrefix(reason))
+      }
+    }
+
+    @Test func whatAServerSaysOnStderrIsPartOfTheError() async throws {
+      let command = try Golden.command("complains")
+      await #expect(
+        throws: KewError.noEngine(
+          command: command.path, reason: "kewcore ended with exit code 3: ModuleNotFoundError: numpy")
+      ) {
+        try await KewClassifier(
+          modelAt: Golden.package, configuration: KewConfiguration(kewcoreCommand: command))
+      }
+    }
+
+    @Test func anotherVersionOfTheProtocolIsRefused() async throws {
+      let command = try Golden.command("newer")
+      await #expect(
+        throws: KewError.noEngine(
+          command: command.path, reason: "it speaks version 2 of the protocol, KewKit 1")
+      ) {
+        try await KewClassifier(
+          modelAt: Golden.package, configuration: KewConfiguration(kewcoreCommand: command))
+      }
+    }
+  }
+
+  /// Waits until a process has ended; a zombie has.
+  func hasEnded(_ id: Int32) async -> Bool {
+    for _ in 0..<200 {
+      let stat = (try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8)) ?? ""
+      let state = stat.split(separator: ")").last?.split(separator: " ").first
+      if state == nil || state == "Z" { return true }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+    return false
+  }
+#endif

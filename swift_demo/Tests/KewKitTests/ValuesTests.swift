@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+
+@testable import KewKit
+
+@Suite struct ClassificationTests {
+  @Test func theMostProbableLeadsAndOfEqualOnesTheFirst() {
+    let ranked = Classification.ranked([0.1, 0.4, 0.1, 0.4], labels: ["a", "b", "c", "d"])
+    #expect(ranked.map(\.label) == ["b", "d", "a", "c"])
+    #expect(ranked[0].confidence == Double(Float(0.4)))
+  }
+
+  @Test(arguments: [(-1, 0), (0, 0), (2, 2), (9, 3)]) func atMostSoManyAreGiven(_ top: Int, _ count: Int) {
+    #expect(Classification.ranked([0.2, 0.3, 0.5], labels: ["a", "b", "c"], top: top).count == count)
+  }
+}
+
+@Suite struct LatencyTests {
+  @Test func quantilesAreThoseOfNumPy() {
+    let values = [4.0, 1, 3, 2, 10]
+    #expect(Latency.quantile(0, of: values) == 1)
+    #expect(Latency.quantile(0.5, of: values) == 3)
+    #expect(abs(Latency.quantile(0.95, of: values) - 8.8) < 1e-12)  // numpy.quantile([4, 1, 3, 2, 10], 0.95)
+    #expect(Latency.quantile(1, of: values) == 10)
+    #expect(Latency.quantile(0.5, of: []).isNaN)
+  }
+
+  @Test func roundsAreSummedUp() {
+    let latency = Latency(
+      loadMilliseconds: 1, firstPredictMilliseconds: 2, rounds: [[1, 3], [5, 7]], peakMemoryBytes: nil)
+    #expect(latency.roundMedians == [2, 6])
+    #expect(latency.quantile(0.5) == 4)
+  }
+}
+
+@Suite struct FrameTests {
+  @Test func sizesComeBackAsTheyWent() throws {
+    for (header, payload) in [(0, 0), (1, 250_000), (1 << 20, 1 << 30)] {
+      let sizes = try Frame.sizes(Frame.prefix(headerBytes: header, payloadBytes: payload))
+      #expect(sizes.header == header && sizes.payload == payload)
+    }
+    // Written out by hand from docs/serve.md.
+    #expect(
+      Frame.prefix(headerBytes: 258, payloadBytes: 3) == Array("KEW1".utf8) + [
+        2, 1, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,
+      ])
+  }
+
+  @Test func whatIsNoFrameIsShown() {
+    #expect(
+      throws: KewError.engineFailed(
+        reason: "kewcore answered with something else than a frame", output: "Traceback (most ")
+    ) { try Frame.sizes(Array("Traceback (most ".utf8)) }
+    #expect(
+      throws: KewError.engineFailed(
+        reason: "kewcore announced a frame of 1048577 and 0 bytes", output: "")
+    ) { try Frame.sizes(Frame.prefix(headerBytes: (1 << 20) + 1, payloadBytes: 0)) }
+  }
+}
+
+@Suite struct ErrorMessageTests {
+  static let messages: [(KewError, String, String?)] = [
+    (
+      .noModel(path: "/m", reason: "there is nothing"), "no model at '/m': there is nothing",
+      "give the path of a .mlpackage or .mlmodelc folder"
+    ),
+    (
+      .badSidecar(path: "/s", reason: "it is not JSON"), "sidecar '/s' cannot be used: it is not JSON",
+      "export the model again: kewcore export --force"
+    ),
+    (
+      .sidecarMismatch(path: "/s", reason: "r"), "sidecar '/s' is of another model: r",
+      "export the model again: kewcore export --force"
+    ),
+    (
+      .unsupportedModel(path: "/m", reason: "it is not a classifier"),
+      "model '/m' cannot be used: it is not a classifier", nil
+    ),
+    (.badPicture(name: "/p", reason: "r"), "picture '/p': r", nil),
+    (.badPicture(name: "", reason: "r"), "picture: r", nil),
+    (
+      .noEngine(command: "kewcore", reason: "No such file or directory"),
+      "'kewcore' cannot be started: No such file or directory",
+      "install kewcore (pip install kewcore), or name its command in the variable KEWCORE"
+    ),
+    (
+      .engineFailed(reason: "kewcore was ended by signal 9", output: ""), "kewcore was ended by signal 9", nil
+    ),
+    (
+      .engineFailed(reason: "kewcore ended with exit code 1", output: "boom"),
+      "kewcore ended with exit code 1; it said: boom", nil
+    ),
+    (
+      .needsAppleSystem(task: "a compute plan"), "a compute plan needs a Mac or an iPhone: it asks Core ML",
+      nil
+    ),
+    (.badFile(path: "/f", reason: "r"), "'/f': r", nil),
+  ]
+
+  @Test func everyErrorSaysWhatHappenedAndWhatToDo() {
+    for (error, message, hint) in Self.messages {
+      #expect(error.description == message)
+      #expect(error.hint == hint)
+    }
+  }
+
+  @Test func aPictureIsNamedOnce() {
+    let error = KewError.badPicture(name: "", reason: "r").naming("a").naming("b")
+    #expect(error == .badPicture(name: "a", reason: "r"))
+  }
+}
