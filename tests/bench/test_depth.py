@@ -11,12 +11,11 @@ from bench_bed import Bed
 from kewcore.parity.drift import LayerDrift
 from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import compare_corrupted
-from kewcore_bench.candidates import candidate, run_facts
+from kewcore_bench.candidates import run_facts
 from kewcore_bench.depth import DepthOptions, deepen
 from kewcore_bench.depth_tables import depth_tables
 from kewcore_bench.result import BenchResult
 from kewcore_bench.robustness import CASES
-from kewcore_bench.run import BenchOptions, run_bench
 from kewcore_bench.schema import to_json
 from kewcore_bench.sources import labelled_images
 from kewcore_bench.tables import markdown
@@ -86,7 +85,10 @@ def test_json_has_all_of_it() -> None:
 @pytest.mark.parity
 def test_drift_is_added_for_each_package_and_nothing_else_is_touched(bed: Bed) -> None:
     images = labelled_images([run_facts(bed.run).source], data=None, limit=6)
-    result = run_bench([candidate(path) for path in bed.packages], images, BenchOptions(rounds=0))
+    made = made_results.result_of(8, 10)
+    (variant,) = made.variants
+    packages = tuple(replace(variant.packages[0], path=path) for path in bed.packages)
+    result = replace(made, variants=(replace(variant, run=bed.run, packages=packages),))
     found = deepen(result, images, DepthOptions(trace_images=3))
     fine, coarse = found.variants[0].packages
     assert [one.layer for one in fine.drift] == [one.layer for one in coarse.drift]
