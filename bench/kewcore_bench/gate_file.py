@@ -76,6 +76,17 @@ class GateFile:
         return gates
 
 
+def gated_by(gates: GateFile, gate: str, packages: Iterable[str]) -> frozenset[str]:
+    """Names the packages for which a gate is set.
+
+    Args:
+        gates: The file.
+        gate: Its key.
+        packages: Names to choose from.
+    """
+    return frozenset(name for name in packages if gate in thresholds(gates.for_package(name)))
+
+
 def thresholds(gates: Gates) -> dict[str, float]:
     """Lists the gates that are set, by key, in the order of the documentation."""
     return _set(gates)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kewcore.errors import UsageError
 from kewcore.parity.intervals import Interval
-from kewcore_bench.gate_file import GateFile, Gates, thresholds
+from kewcore_bench.gate_file import GateFile, thresholds
 from kewcore_bench.result import BenchResult, PackageResult
 
 
@@ -60,14 +60,9 @@ def check_measurable(gates: GateFile, *, latency: bool) -> None:
     Raises:
         UsageError: A latency gate is set and latency will not be measured.
     """
-    if not latency and is_set(gates, "max_latency_ratio"):
+    every = [gates.general, *(one.gates for one in gates.exceptions)]
+    if not latency and any(one.max_latency_ratio is not None for one in every):
         raise UsageError("gate 'max_latency_ratio' needs the latency", hint="leave out --no-latency, or the gate")
-
-
-def is_set(gates: GateFile, gate: str) -> bool:
-    """Tells whether a gate is set, for all packages or for some."""
-    every: list[Gates] = [gates.general, *(one.gates for one in gates.exceptions)]
-    return any(getattr(one, gate) is not None for one in every)
 
 
 def describe(verdict: Verdict) -> str:

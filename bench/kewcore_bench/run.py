@@ -51,7 +51,7 @@ class BenchOptions:
         predicts: Timed predictions of an engine in a round.
         cache: Folder in which reference probabilities are kept; None keeps none.
         seed: Of the order of rounds and of bootstraps.
-        time_loads: Load every package several times, to time it.
+        timed_loads: Names of packages to load several times, to time it.
         engines: Names as `engine_choice.parse_engines` returns them.
         starts: How often the process of every engine is started, but TensorFlow's; the rounds are shared out.
         batch_sizes: Images in a call, for throughput; empty measures none.
@@ -63,7 +63,7 @@ class BenchOptions:
     predicts: int = TIMED_PREDICTS
     cache: Path | None = None
     seed: int = 0
-    time_loads: bool = False
+    timed_loads: frozenset[str] = frozenset()
     engines: tuple[EngineKind, ...] = DEFAULT_ENGINES
     starts: int = STARTS
     batch_sizes: tuple[int, ...] = ()
@@ -152,7 +152,7 @@ def _variant(
     reference = opinions[REFERENCE]
     rows = _engines(group, options, pixels, timing) if timing is not None else ()
     timed = {one.path: row for one in group for row in rows if (row.engine, row.path) == ("package", one.path)}
-    loads = _loads(specs, run, pixels, options.seed) if options.time_loads else {}
+    loads = _loads(specs, run, pixels, options)
     result = VariantResult(
         recipe=run.recipe,
         variant=run.variant,
@@ -203,10 +203,12 @@ def _probabilities(
     return found
 
 
-def _loads(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, seed: int) -> dict[str, LoadTime]:
-    packages = {name: spec for name, spec in specs.items() if name != REFERENCE}
-    with progress(f"{run.variant} loading", len(packages) * (LOADS + 1), "loads") as advance:
-        return {name: measure_load(spec, pixels, advance, seed=seed) for name, spec in packages.items()}
+def _loads(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, options: BenchOptions) -> dict[str, LoadTime]:
+    asked = {name: one for name, one in specs.items() if name != REFERENCE and one.path.stem in options.timed_loads}
+    if not asked:
+        return {}
+    with progress(f"{run.variant} loading", len(asked) * (LOADS + 1), "loads") as advance:
+        return {name: measure_load(spec, pixels, advance, seed=options.seed) for name, spec in asked.items()}
 
 
 def _latency_options(options: BenchOptions, threads: int) -> LatencyOptions:

@@ -133,7 +133,7 @@ def bench(
     from kewcore_bench.candidates import candidate, newest_packages
     from kewcore_bench.depth import TRACE_IMAGES, DepthOptions, deepen
     from kewcore_bench.engine_choice import DEFAULT_ENGINES, parse_batch_sizes, parse_engines
-    from kewcore_bench.gate_file import check_matches, load_gates
+    from kewcore_bench.gate_file import check_matches, gated_by, load_gates
     from kewcore_bench.gate_reports import write_gate_reports
     from kewcore_bench.hosts import usable_cores
     from kewcore_bench.run import GATE_ROUNDS, ROUNDS, BenchOptions, record_parity, run_bench
@@ -154,8 +154,9 @@ def bench(
         packages = newest_packages()
         say(f"benching the newest packages: {', '.join(str(path) for path in packages)}")
     candidates = [candidate(path) for path in packages]
+    names = [one.path.stem for one in candidates]
     if gates is not None:
-        check_matches(gates, (one.path.stem for one in candidates))
+        check_matches(gates, names)
     if earlier is not None:
         timed = candidates if "package" in chosen_engines or "coreml" in chosen_engines else []
         check_comparable(earlier, threads or usable_cores(), [(one.path.stem, one.mode) for one in timed])
@@ -171,7 +172,7 @@ def bench(
         engines=chosen_engines,
         starts=starts,
         batch_sizes=sizes,
-        time_loads=gates is not None and gating.is_set(gates, "max_load_ms"),
+        timed_loads=gated_by(gates, "max_load_ms", names) if gates is not None else frozenset(),
     )
     result = run_bench(candidates, images, options)
     depth = DepthOptions(

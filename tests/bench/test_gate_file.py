@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kewcore.errors import UsageError
-from kewcore_bench.gate_file import Exceptions, GateFile, Gates, check_matches, load_gates, thresholds
+from kewcore_bench.gate_file import Exceptions, GateFile, Gates, check_matches, gated_by, load_gates, thresholds
 
 pytestmark = pytest.mark.unit
 
@@ -52,6 +52,8 @@ def test_exceptions_alone_bind_no_other_package(tmp_path: Path) -> None:
     gates = gates_of(tmp_path, '[gates."*-int8"]\nmin_resident = 1\n')
     assert thresholds(gates.for_package("Net-int8")) == {"min_resident": 1.0}
     assert thresholds(gates.for_package("Net-fp16")) == {}
+    assert gated_by(gates, "min_resident", ["Net-fp16", "Net-int8"]) == {"Net-int8"}
+    assert gated_by(gates, "max_load_ms", ["Net-fp16", "Net-int8"]) == frozenset()
 
 
 def test_pyproject_holds_gates_under_tool_kewcore(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from made_results import result_of
 from kewcore.errors import UsageError
 from kewcore.parity.intervals import Interval
 from kewcore_bench.gate_file import Exceptions, GateFile, Gates
-from kewcore_bench.gates import Verdict, check_measurable, describe, is_set, judge
+from kewcore_bench.gates import Verdict, check_measurable, describe, judge
 from kewcore_bench.latency import LatencyRatio
 from kewcore_bench.load_time import load_time
 from kewcore_bench.resident import ResidentShare
@@ -77,8 +77,3 @@ def test_a_latency_gate_needs_latency() -> None:
     check_measurable(GateFile(FILE, Gates(max_size_mb=1.0)), latency=False)
     with pytest.raises(UsageError, match="needs a figure that was not measured for 'Tiny-original-int8'"):
         judge(gates, measured(latency_ratio=None))
-
-
-def test_a_gate_is_found_wherever_it_is_set() -> None:
-    gates = GateFile(FILE, Gates(max_size_mb=1.0), (Exceptions("*", Gates(max_load_ms=9.0)),))
-    assert [is_set(gates, name) for name in ("max_size_mb", "max_load_ms", "min_agreement")] == [True, True, False]
