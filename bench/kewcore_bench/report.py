@@ -121,12 +121,15 @@ def _engines(variant: VariantResult) -> TextTable | None:
 
 
 def _failures(variant: VariantResult) -> list[str]:
-    """Names each engine that failed and why, with the models on which it failed for that reason."""
-    models: dict[tuple[str, str], list[str]] = {}
+    """Names the engines that failed and why; those that failed for one reason on the same models stand together."""
+    subjects: dict[tuple[str, str], list[str]] = {}
     for one in variant.engines:
         if one.failure:
-            models.setdefault((one.label, one.failure), []).append(one.subject)
-    return [f"{label} ({', '.join(subjects)}): {failure}" for (label, failure), subjects in models.items()]
+            subjects.setdefault((one.label, one.failure), []).append(one.subject)
+    labels: dict[tuple[str, str], list[str]] = {}
+    for (label, failure), found in subjects.items():
+        labels.setdefault((", ".join(found), failure), []).append(label)
+    return [f"{', '.join(names)} ({models}): {failure}" for (models, failure), names in labels.items()]
 
 
 def _gates(verdicts: Sequence[Verdict]) -> TextTable:
