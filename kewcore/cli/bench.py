@@ -77,6 +77,12 @@ def bench(
     baseline: BaselineFile = None,
     max_slowdown: MaxSlowdown = "5%",
     detectable: Detectable = False,
+    imports: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--import", metavar="FILE", help="Device figures, from kew-classify bench --json; may be given again."
+        ),
+    ] = None,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Measure parity alone.")] = False,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Compare on corrupted images too: five kinds, five strengths each.")
@@ -132,6 +138,7 @@ def bench(
     )
     from kewcore_bench.candidates import candidate, newest_packages
     from kewcore_bench.depth import TRACE_IMAGES, DepthOptions, deepen
+    from kewcore_bench.device import check_device, read_device_bench, with_device
     from kewcore_bench.engine_choice import DEFAULT_ENGINES, parse_batch_sizes, parse_engines
     from kewcore_bench.gate_file import check_matches, gated_by, load_gates
     from kewcore_bench.gate_reports import write_gate_reports
@@ -155,6 +162,9 @@ def bench(
         say(f"benching the newest packages: {', '.join(str(path) for path in packages)}")
     candidates = [candidate(path) for path in packages]
     names = [one.path.stem for one in candidates]
+    devices = [(read_device_bench(path), path) for path in imports or ()]
+    for device, path in devices:
+        check_device(device, {one.path.stem: one.path for one in candidates}, path)
     if gates is not None:
         check_matches(gates, names)
     if earlier is not None:
@@ -186,6 +196,8 @@ def bench(
         seed=seed,
     )
     result = deepen(result, images, depth)
+    for device, _ in devices:
+        result = with_device(result, device)
     verdicts = gating.judge(gates, result) if gates is not None else ()
     report_written(write_reports(result, out, verdicts, html=html))
     if gates is not None:
