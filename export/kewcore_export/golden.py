@@ -13,33 +13,50 @@ from kewcore.runtime import load
 from kewcore_export.keras_graph import ClassifierGraph
 from kewcore_export.sidecar import GoldenCase
 
-GOLDEN_CASES = 4
+GOLDEN_SET = 2
+"""Number of the set of images, raised when it changes: packages with another set are not taken for the same."""
 PROBABILITIES_OUTPUT = "classLabel_probs"
 """As coremltools names the probabilities of a classifier."""
 _SEED = 20240229
+_CELLS = (3, 6, 12, 24, 48)
+_GRAINS = 4
+"""How fine a field is: its cells are of the 2, 3, 4 or 5 broadest sizes."""
 
 
 def golden_images(height: int, width: int, channels: int) -> list[NDArray[np.uint8]]:
-    """Draws the golden inputs: smooth random fields from broad to fine, the same for every package of a size.
+    """Draws the twelve golden inputs, the same for every package of a size.
+
+    Of each kind four, from broad to fine: smooth random fields over all values; the same with a fifth of the contrast,
+    from dark to light; and textured shapes on a light ground, as a photographed plant lies on paper. So a network that
+    was trained on photographs gives them different labels, surely and unsurely.
 
     Returns:
         uint8 `[H, W]`, or `[H, W, 3]` for three channels.
     """
-    images = []
-    for case in range(GOLDEN_CASES):
-        generator = np.random.default_rng([_SEED, case])
-        field = np.zeros((height, width, channels))
-        for cells in (3, 6, 12, 24, 48)[: case + 2]:
-            coarse = generator.standard_normal((cells, cells, channels)) / cells**0.5
-            field += _enlarged(coarse, height, width)
-        low, high = np.percentile(field, [2, 98])
-        pixels = np.clip((field - low) / (high - low) * 255, 0, 255).astype(np.uint8)
-        images.append(pixels[..., 0] if channels == 1 else pixels)
-    return images
+    fields = [_field([_SEED, case], _CELLS[: case % _GRAINS + 2], (height, width, channels)) for case in range(12)]
+    texture = _field([_SEED, 12], _CELLS[2:], (height, width, channels))
+    low_contrast = [0.1 + 0.2 * grain + 0.2 * field for grain, field in enumerate(fields[4:8])]
+    shapes = [np.where(field > 0.62, 0.15 + 0.5 * texture, 0.95) for field in fields[8:]]
+    images = [(image * 255).astype(np.uint8) for image in (*fields[:4], *low_contrast, *shapes)]
+    return [image[..., 0] if channels == 1 else image for image in images]
+
+
+def _field(seed: list[int], cells: tuple[int, ...], shape: tuple[int, int, int]) -> NDArray[np.float64]:
+    """Draws a random field of several grains, between 0 and 1."""
+    height, width, channels = shape
+    generator = np.random.default_rng(seed)
+    field = np.zeros(shape)
+    for count in cells:
+        coarse = generator.standard_normal((count, count, channels)) / count**0.5
+        field += _enlarged(coarse, height, width)
+    low, high = np.percentile(field, [2, 98])
+    return np.clip((field - low) / (high - low), 0, 1)
 
 
 def write_golden(folder: Path, images: list[NDArray[np.uint8]]) -> list[str]:
     """Writes golden inputs as PNG files.
+
+    They carry the name of the folder: in the bundle of an app, files of several packages may come to lie side by side.
 
     Returns:
         Their names in the folder.
@@ -47,7 +64,7 @@ def write_golden(folder: Path, images: list[NDArray[np.uint8]]) -> list[str]:
     folder.mkdir(parents=True)
     names = []
     for number, pixels in enumerate(images):
-        names.append(f"golden-{number}.png")
+        names.append(f"{folder.stem}-golden-{number:02}.png")
         Image.fromarray(pixels).save(folder / names[-1], optimize=False)
     return names
 

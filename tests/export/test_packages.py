@@ -188,11 +188,11 @@ def test_damage_is_found_and_named(packages: dict[str, Any], tmp_path: Path) -> 
     content[2000] ^= 1
     weights.write_bytes(bytes(content))
     (package / "extra").write_text("x")
-    (golden_folder(package) / "golden-0.png").unlink()
+    (golden_folder(package) / "KewCNN-original-palette-4-golden-00.png").unlink()
     problems = verify_package(package).problems
     assert problems[0] == "extra was not exported"
     assert problems[1].startswith("Data/com.apple.CoreML/weights/weight.bin has changed: sha256 ")
-    assert problems[2] == "KewCNN-original-palette-4.golden/golden-0.png is missing"
+    assert problems[2] == "KewCNN-original-palette-4.golden/KewCNN-original-palette-4-golden-00.png is missing"
 
 
 def copied(package: Path, folder: Path) -> Path:
