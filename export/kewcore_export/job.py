@@ -17,6 +17,7 @@ from kewcore_export.activations.compressed import Calibration
 from kewcore_export.activations.images import calibration_images
 from kewcore_export.activations.settings import CalibrationSettings
 from kewcore_export.finetune.settings import FinetuneSettings, untrained_mode
+from kewcore_export.golden import GOLDEN_SET
 from kewcore_export.modes import Mode
 from kewcore_export.rewrites.settings import RewriteSettings
 from kewcore_export.search.settings import JUDGEMENT, SearchSettings
@@ -124,6 +125,7 @@ def job_for(run: Run, record: RunRecord, mode: Mode, out: Path, settings: Export
         "mode": asdict(mode),
         "target": target.name,
         "rewrites": [rewrites.engine, rewrites.min_chip.name if rewrites.names else None, rewrites.names],
+        "golden": GOLDEN_SET,
         "versions": [__version__, version("coremltools")],
     }
     images = None
