@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kewcore.console import progress
 from kewcore.data.images import quiet_decoders
 from kewcore.errors import DataError
+from kewcore.models.tensorflow import import_tensorflow
 from kewcore.parity.agreement import compare
 from kewcore.parity.paired import compare_accuracy
 from kewcore.parity.pipeline import PipelineParity
@@ -62,6 +63,7 @@ def measure_pipelines(
         DataError: A pipeline cannot decode any of the files.
         KewError: The reference cannot be loaded or run.
     """
+    import_tensorflow()  # Here, and not by two decoding threads at once.
     versions = [_own(images), *(_writer(pipeline, recipe, images) for pipeline in PIPELINES.values())]
     count, height, width = images.pixels.shape
     with progress(f"{what} pipelines", len(versions) * count) as advance:
