@@ -12,6 +12,7 @@ import gc
 import hashlib
 import io
 import json
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -178,9 +179,16 @@ def write_package(folder: Path) -> None:
     model.fit(pixels[..., None].astype(np.float32), np.arange(60) % 3, epochs=12, verbose=0)
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        run = write_run(Path(scratch) / "run", model, names, size=(height, width), title="Tiny")
-        export_run(run, parse_modes(["fp16"]), folder, force=True)
+        run = write_run(Path(scratch) / "runs" / "tiny", model, names, size=(height, width), title="Tiny")
+        (package,) = export_run(run, parse_modes(["fp16"]), Path(scratch) / "packages", force=True)
         gc.collect()
+        for ending in (".mlpackage", ".json", ".golden"):
+            made, place = package.path.with_suffix(ending), (folder / package.path.name).with_suffix(ending)
+            if made.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+                shutil.copytree(made, place)
+            else:
+                shutil.copy(made, place)
 
 
 def main() -> None:
