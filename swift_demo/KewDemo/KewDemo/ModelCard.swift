@@ -21,7 +21,7 @@ struct ModelCard: View {
     }
     .frame(maxWidth: .infinity, alignment: .leading)
     .padding()
-    .background(.quaternary.opacity(0.5), in: .rect(cornerRadius: 12))
+    .background(.quaternary, in: .rect(cornerRadius: 12))
     .accessibilityElement(children: .contain)
   }
 
@@ -30,7 +30,7 @@ struct ModelCard: View {
     VStack(alignment: .leading, spacing: 2) {
       Text("Photo to answer: \(answer.fromFile.inMilliseconds)")
       Text("Model alone: \(answer.modelAlone.inMilliseconds)")
-      Text("Allowed: \(computeUnits.title)")
+      Text("Compute units: \(computeUnits.title)")
     }
     .font(.footnote)
     .monospacedDigit()
@@ -42,10 +42,6 @@ struct ModelCard: View {
 extension Duration {
   /// Such as `12.3 ms`.
   fileprivate var inMilliseconds: String {
-    let milliseconds = Measurement(value: self / .milliseconds(1), unit: UnitDuration.milliseconds)
-    return milliseconds.formatted(
-      .measurement(
-        width: .abbreviated, usage: .asProvided,
-        numberFormatStyle: .number.precision(.fractionLength(1))))
+    formatted(.units(allowed: [.milliseconds], width: .abbreviated, fractionalPart: .show(length: 1)))
   }
 }
