@@ -159,15 +159,24 @@ public final class KewClassifier: Sendable {
   }
 
   /// Decodes files one after the other, and prepares each while the next one is decoded.
+  ///
+  /// Of several files that cannot be decoded, the first in their order is thrown.
   private func prepared(_ files: [URL]) async throws -> [GreyImage] {
-    try await withThrowingTaskGroup(of: (Int, GreyImage).self) { group in
+    let images = await withTaskGroup(of: (Int, Result<GreyImage, any Error>).self) { group in
       for (index, file) in files.enumerated() {
-        group.addTask { [self] in (index, try await prepared(file)) }
+        group.addTask { [self] in
+          do {
+            return (index, .success(try await prepared(file)))
+          } catch {
+            return (index, .failure(error))
+          }
+        }
       }
-      var images = [GreyImage?](repeating: nil, count: files.count)
-      for try await (index, image) in group { images[index] = image }
-      return images.compactMap { $0 }
+      var images = [Int: Result<GreyImage, any Error>]()
+      for await (index, image) in group { images[index] = image }
+      return images
     }
+    return try images.sorted { $0.key < $1.key }.map { try $0.value.get() }
   }
 
   private func ranked(_ images: [GreyImage], top: Int) async throws -> [[Classification]] {

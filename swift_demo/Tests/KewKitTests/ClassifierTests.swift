@@ -66,6 +66,10 @@ import Testing
       }
       #expect(reason.hasPrefix(file == missing ? "there is no such file" : "not an image"))
     }
+    let several = [try Golden.picture("rgb.png"), missing, broken]
+    await #expect(throws: KewError.badPicture(name: missing.path, reason: "there is no such file")) {
+      try await classifier.classify(several)
+    }
     let small = GreyImage(width: 2, height: 1, checked: [0, 0])
     await #expect(
       throws: KewError.badPicture(name: "", reason: "the model takes 40 x 32 pixels, got 2 x 1")

@@ -71,7 +71,7 @@
       let kind = try checked { try decoder.decode(Answer.Kind.self, from: frame.header) }
       if kind.kind == "error" {
         let failure = try checked { try decoder.decode(Answer.Failure.self, from: frame.header) }
-        throw error(failure, about: model)
+        throw error(failure, isLoading: id == nil, about: model)
       }
       return try checked {
         guard kind.kind == expected, kind.id == id else {
@@ -110,11 +110,13 @@
     }
 
     /// What an error of kewcore is in KewKit's words; see docs/errors.md.
-    private func error(_ failure: Answer.Failure, about model: String) -> KewError {
+    private func error(_ failure: Answer.Failure, isLoading: Bool, about model: String) -> KewError {
       let reason = ([failure.message] + failure.notes).joined(separator: "; ")
       switch failure.error {
       case "DataError": return .badPicture(name: "", reason: reason.withoutPictureSize)
-      case "PackageError", "UsageError": return .noModel(path: model, reason: reason)
+      // While loading, the model is all that kewcore was given to complain of.
+      case "PackageError" where isLoading, "UsageError" where isLoading:
+        return .noModel(path: model, reason: reason)
       case "UnsupportedError": return .unsupportedModel(path: model, reason: reason)
       case "DependencyError": return .noEngine(command: command, reason: reason)
       default: return .engineFailed(reason: reason, output: "")
