@@ -50,7 +50,7 @@ def _field(seed: list[int], cells: tuple[int, ...], shape: tuple[int, int, int])
         coarse = generator.standard_normal((count, count, channels)) / count**0.5
         field += _enlarged(coarse, height, width)
     low, high = np.percentile(field, [2, 98])
-    return np.clip((field - low) / (high - low), 0, 1)
+    return np.asarray(np.clip((field - low) / (high - low), 0, 1), np.float64)
 
 
 def write_golden(folder: Path, images: list[NDArray[np.uint8]]) -> list[str]:
