@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,23 @@ def test_a_damaged_package_is_refused_before_anything_is_written(package: Path, 
         embed_packages([package], app)
     assert refused.value.__notes__[0].startswith("Data/com.apple.CoreML/weights/weight.bin has changed: sha256 ")
     assert [path.name for path in target.iterdir()] == ["main.swift"]
+
+
+def test_a_copy_that_breaks_off_leaves_all_as_it_was(package: Path, app: Path, target: Path) -> None:
+    """The system refuses to write past 4,096 bytes of a file, as it does when a quota is used up."""
+    embed_packages([package], app)
+    before = snapshot(target)
+    make_package(package.parent, weights=b"w" * 5000, class_names=("flower", "stem"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(StorageError, match=r"cannot write '.*App': File too large"):
+            embed_packages([package], app)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert snapshot(target) == before
+    assert sorted(path.name for path in target.iterdir()) == ["KewModels", "KewModels.swift", "main.swift"]
+    assert states(embed_packages([package], app)) == {"KewCNN-original-int8": "updated"}
 
 
 def test_a_package_of_others_has_no_sidecar(app: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_swift_package_prints_models_and_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(SWIFT is None, reason="swift is not installed")
-def test_swift_format_has_nothing_to_say(tmp_path: Path) -> None:
+def test_it_is_in_good_form_and_compiles_in_a_target_of_xcode_too(tmp_path: Path) -> None:
     app = make_swift_package(tmp_path / "app", '.executableTarget(name: "App")', "Sources/App")
     embed_packages([make_package(tmp_path), make_package(tmp_path, "KewCNN-synthetic-int8")], app)
     assert SWIFT is not None
@@ -97,3 +97,9 @@ def test_swift_format_has_nothing_to_say(tmp_path: Path) -> None:
         [SWIFT, "format", "lint", "--strict", app / "Sources/App/KewModels.swift"], capture_output=True, text=True
     )
     assert (linted.returncode, linted.stderr) == (0, "")
+    # SwiftPM alone defines SWIFT_PACKAGE, so this takes the other way to the bundle.
+    options = ["-typecheck", "-parse-as-library", "-swift-version", "6", "-warnings-as-errors"]
+    checked = subprocess.run(
+        [Path(SWIFT).with_name("swiftc"), *options, app / "Sources/App/KewModels.swift"], capture_output=True, text=True
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
