@@ -27,9 +27,12 @@
         }
         python += try pillow(file)
       }
-      let ratio = swift.sorted()[swift.count / 2] / python.sorted()[python.count / 2]
-      print("Swift \(swift.sorted()[swift.count / 2]) ms, Pillow \(python.sorted()[python.count / 2]) ms")
-      #expect(ratio <= 1.5)
+      // The fastest of each: whatever else the machine does only adds to a time.
+      let fastest = (swift: try #require(swift.min()), pillow: try #require(python.min()))
+      let median = (swift: Latency.quantile(0.5, of: swift), pillow: Latency.quantile(0.5, of: python))
+      print(
+        "Swift \(fastest.swift) ms, Pillow \(fastest.pillow) ms; medians \(median.swift), \(median.pillow)")
+      #expect(fastest.swift / fastest.pillow <= 1.5)
     }
 
     private func pillow(_ file: URL) throws -> [Double] {
