@@ -57,10 +57,9 @@ def roc_chart(variant: VariantResult) -> Chart | None:
                     if curve.name == name:
                         width = 3.2 if index == 0 else 1.3
                         style = "-" if index == 0 else (0, (4 + index, 1 + index))
-                        axes.step(
+                        axes.plot(
                             [100 * x for x in curve.false_positive_rate],
                             [100 * y for y in curve.true_positive_rate],
-                            where="post",
                             color=colour(index),
                             linewidth=width,
                             linestyle=style,

@@ -24,27 +24,28 @@ def drift_chart(variant: VariantResult) -> Chart | None:
         for index, label, one in traced:
             rows = [row for row in one.drift if row.value is not None]
             places = [names.index(row.layer) for row in rows]
+            axes.plot([_shown(row.snr_db) for row in rows], places, color=colour(index), linewidth=0.9, alpha=0.8)
             axes.plot(
                 [_shown(row.own_snr_db) for row in rows],
                 places,
                 color=colour(index),
                 marker=marker(index),
-                linewidth=0.8,
-                alpha=0.9,
+                linestyle="none",
                 label=label,
             )
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel("SNR of the layer's own values, dB (lower is noisier)")
+        axes.set_xlabel("SNR, dB (lower is noisier)")
         axes.grid()
         axes.set_axisbelow(True)
         legend_above(drawn, len(traced))
         drawing = svg(drawn, f"drift-{slug(variant)}")
     told = "; ".join(f"{label}: {_worst(one.drift)}" for _, label, one in traced)
     note = (
-        "From the input at the top to the output. Each layer is fed with what the package really had before it, so its "
-        "noise is its own; values that are equal are drawn at 160 dB."
+        "From the input at the top to the output. A dot is the noise of the layer alone, fed with what the package "
+        "really had before it; the line is with the noise of all before. Values that are equal stand at "
+        f"{_EQUAL_DB:.0f} dB."
     )
     return Chart("Drift along the layers", f"Signal-to-noise ratio by layer. Worst layers: {told}.", drawing, note)
 

@@ -108,7 +108,7 @@ def _third(index: int, length: int, first: str, last: str) -> str:
 
 
 def _difference(reference: NDArray[np.float64], drops: NDArray[np.float64]) -> str:
-    text = f"largest difference {np.abs(drops - reference).max():.3f}"
+    text = f"largest difference {np.abs(drops - reference).max():.4f}"
     if reference.std() > 0 and drops.std() > 0:
         text += f", correlation {np.corrcoef(reference.ravel(), drops.ravel())[0, 1]:.3f}"
     return text

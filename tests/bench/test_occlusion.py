@@ -82,7 +82,7 @@ def test_maps_are_told_in_words_and_coloured_by_sign_on_one_scale() -> None:
     assert first.description == "engine 0: hiding the top middle costs most, +0.10"
     assert second.description == "engine 1: hiding the bottom left costs most, +0.20"
     assert first.difference == ""
-    assert second.difference.startswith("largest difference 0.200, correlation 0.9")
+    assert second.difference.startswith("largest difference 0.2000, correlation 0.9")
     png = np.asarray(Image.open(io.BytesIO(base64.b64decode(first.overlay.partition(",")[2]))))
     assert png.shape == (3, 3, 4)
     assert png[0, 0, 3] == 0  # nothing changed: nothing is drawn
@@ -98,5 +98,5 @@ def test_maps_are_told_in_words_and_coloured_by_sign_on_one_scale() -> None:
 def test_a_map_without_any_change_has_no_correlation() -> None:
     flat = [[0.0, 0.0]]
     view = sample_view(sample(flat, flat))
-    assert view.maps[1].difference == "largest difference 0.000"
+    assert view.maps[1].difference == "largest difference 0.0000"
     assert view.largest == "0.01"  # so that rounding is not shown in full colour

@@ -118,7 +118,7 @@ def test_every_section_is_there_and_says_what_was_found(page: str) -> None:
         "answers on pixels of other input pipelines",
     ):
         assert expected in words, expected
-    assert words.count("largest difference 0.010") == 2 * 6
+    assert words.count("largest difference 0.0100") == 2 * 6
 
 
 def test_sections_without_figures_do_not_appear() -> None:

@@ -209,3 +209,16 @@ def test_pictures_are_read_again_and_gone_ones_are_told(tmp_path: Path) -> None:
     assert f"The photograph {tmp_path / 'gone.png'} could not be read again." in render(found.result)
     unsized = with_pictures(replace(bare, dataset=result.dataset))
     assert list(unsized.missing) == ["the result does not say how its photographs were brought to size"]
+
+
+def test_the_report_made_again_is_the_report_that_the_bench_wrote(tmp_path: Path) -> None:
+    result = result_of(agree=97, of=100)
+    variant = result.variants[0]
+    gallery = tuple(replace(one, file=tmp_path / one.file) for one in variant.gallery)
+    for one in gallery:
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(one.file)
+    dataset = replace(result.dataset, height=8, width=8, resize="fill")
+    written = replace(result, dataset=dataset, variants=(replace(variant, gallery=gallery),))
+    found = with_pictures(read_result(stored(written, tmp_path)).result)
+    assert found.missing == {}
+    assert render(found.result) == render(written)
