@@ -109,3 +109,25 @@ import Testing
     #expect(error == .badPicture(name: "a", reason: "r"))
   }
 }
+
+@Suite struct ComputePlanTests {
+  /// The form is that of docs/ane.md, which `kewcore inspect --ane --import` reads.
+  @Test func itIsWrittenAsKewcoreReadsIt() throws {
+    let plan = ComputePlan(
+      device: "Apple M2, macOS 15.1.0", chip: "M2",
+      operations: [
+        .init(name: "x", type: "conv", preferred: "cpu", supported: ["cpu", "gpu"], costWeight: 0.5),
+        .init(name: "y", type: "relu", preferred: nil, supported: [], costWeight: nil),
+      ])
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    let text = String(decoding: try encoder.encode(plan), as: UTF8.self)
+    #expect(
+      text == """
+        {"chip":"M2","device":"Apple M2, macOS 15.1.0","kind":"compute_plan","operations":[\
+        {"cost_weight":0.5,"name":"x","preferred":"cpu","supported":["cpu","gpu"],"type":"conv"},\
+        {"name":"y","supported":[],"type":"relu"}],"schema_version":1}
+        """)
+    #expect(try JSONDecoder().decode(ComputePlan.self, from: Data(text.utf8)) == plan)
+  }
+}
