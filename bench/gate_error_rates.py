@@ -20,14 +20,14 @@ import numpy as np
 
 from kewcore.console import set_verbosity
 from kewcore.parity.intervals import Interval, wilson
-from kewcore_bench.baseline import DEFAULT_MAX_SLOWDOWN, RatioKey, compare_ratios
 from kewcore_bench.candidates import candidate
-from kewcore_bench.engine_choice import DEFAULT_ENGINES, contenders
+from kewcore_bench.engines.choice import DEFAULT_ENGINES, contenders
 from kewcore_bench.hosts import cores_for, usable_cores
-from kewcore_bench.latency import LatencyOptions, LatencyRatio
-from kewcore_bench.round_bootstrap import ratio_estimate
 from kewcore_bench.run import GATE_ROUNDS, STARTS
-from kewcore_bench.side_by_side import set_side_by_side
+from kewcore_bench.timing.baseline import DEFAULT_MAX_SLOWDOWN, RatioKey, compare_ratios
+from kewcore_bench.timing.latency import LatencyOptions, LatencyRatio
+from kewcore_bench.timing.round_bootstrap import ratio_estimate
+from kewcore_bench.timing.side_by_side import set_side_by_side
 
 KEY = RatioKey("", "", "package", "", "")
 NO_INTERVAL = Interval(0, 0)  # comparisons draw their own

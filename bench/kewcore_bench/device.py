@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from kewcore.errors import DataError, PackageError
-from kewcore_bench.engine_result import EngineResult
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.result import BenchResult, VariantResult
 from kewcore_bench.stored_result import from_json
+from kewcore_bench.timing.engine_result import EngineResult
 from kewcore_export.sidecar import load_sidecar
 
 SCHEMA_VERSION = 1

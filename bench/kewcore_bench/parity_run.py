@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kewcore.artefacts import write_bytes
 from kewcore.console import detail, progress
 from kewcore.errors import PackageError
-from kewcore_bench.engine_process import EngineProcess
+from kewcore_bench.engines.process import EngineProcess
 
 
 def classify(engine: EngineProcess, what: str, images: int, class_names: tuple[str, ...]) -> NDArray[np.float32]:

@@ -14,13 +14,13 @@ from kewcore.parity.drift import LayerDrift
 from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import CorruptionParity
 from kewcore.parity.roc import RocCurve
-from kewcore_bench.engine_result import EngineResult
+from kewcore_bench.depth.occlusion_result import OcclusionSample
+from kewcore_bench.gates.resident import ResidentShare
 from kewcore_bench.hosts import HostFacts
-from kewcore_bench.latency import Latency, LatencyOptions, LatencyRatio
-from kewcore_bench.load_time import LoadTime
-from kewcore_bench.occlusion_result import OcclusionSample
-from kewcore_bench.resident import ResidentShare
-from kewcore_bench.variant_comparison import VariantComparison
+from kewcore_bench.timing.engine_result import EngineResult
+from kewcore_bench.timing.latency import Latency, LatencyOptions, LatencyRatio
+from kewcore_bench.timing.load_time import LoadTime
+from kewcore_bench.variants.comparison import VariantComparison
 
 PICTURE: Mapping[str, bool] = {"picture": True}
 """Metadata of fields that hold pictures: they are no part of the JSON, and are read again from the photographs."""

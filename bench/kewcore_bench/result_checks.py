@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from kewcore.errors import DataError
 from kewcore.parity.classification import ClassificationMetrics
 from kewcore.parity.roc import RocCurve
-from kewcore_bench.occlusion_result import OcclusionSample
+from kewcore_bench.depth.occlusion_result import OcclusionSample
 from kewcore_bench.result import BenchResult, VariantResult
 
 _LARGEST_SIDE = 8192  # of an image that a model takes: photographs are brought to this size again

@@ -16,20 +16,20 @@ from kewcore.parity.classification import evaluate
 from kewcore.parity.roc import roc_curves
 from kewcore.runtime.loading import ExecutorChoice
 from kewcore_bench.candidates import Candidate, RunFacts, history
-from kewcore_bench.engine_choice import DEFAULT_ENGINES, contenders
-from kewcore_bench.engine_process import running_engine
-from kewcore_bench.engine_result import EngineResult
-from kewcore_bench.engines import EngineKind, EngineSpec
-from kewcore_bench.gallery import samples
+from kewcore_bench.engines.choice import DEFAULT_ENGINES, contenders
+from kewcore_bench.engines.load import EngineKind, EngineSpec
+from kewcore_bench.engines.process import running_engine
+from kewcore_bench.gates.resident import resident_shares
 from kewcore_bench.hosts import cores_for, host_facts, installed_version, usable_cores
 from kewcore_bench.images import LabelledImages, pixel_file
-from kewcore_bench.latency import TIMED_PREDICTS, LatencyOptions
-from kewcore_bench.load_time import LOADS, LoadTime, measure_load
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
-from kewcore_bench.resident import resident_shares
+from kewcore_bench.report.gallery import samples
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
-from kewcore_bench.side_by_side import set_side_by_side
-from kewcore_bench.variant_comparison import VariantOpinions, compare_pair
+from kewcore_bench.timing.engine_result import EngineResult
+from kewcore_bench.timing.latency import TIMED_PREDICTS, LatencyOptions
+from kewcore_bench.timing.load_time import LOADS, LoadTime, measure_load
+from kewcore_bench.timing.side_by_side import set_side_by_side
+from kewcore_bench.variants.comparison import VariantOpinions, compare_pair
 from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
 

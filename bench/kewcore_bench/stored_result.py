@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from kewcore.errors import DataError
-from kewcore_bench.gates import Verdict
+from kewcore_bench.gates.judging import Verdict
 from kewcore_bench.result import BenchResult
 from kewcore_bench.result_checks import check_consistent
 from kewcore_bench.schema import SCHEMA_VERSION, Json, stored_fields, to_json, to_object

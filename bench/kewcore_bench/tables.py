@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 
 from kewcore.console import printable
 from kewcore.parity.intervals import Interval
-from kewcore_bench.depth_tables import depth_tables
-from kewcore_bench.engine_table import ENGINE_COLUMNS, engine_rows
-from kewcore_bench.gates import Verdict, figure
+from kewcore_bench.depth.tables import depth_tables
+from kewcore_bench.gates.judging import Verdict, figure
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
-from kewcore_bench.variant_comparison import VariantComparison
-from kewcore_bench.variant_tables import (
+from kewcore_bench.timing.engine_table import ENGINE_COLUMNS, engine_rows
+from kewcore_bench.variants.comparison import VariantComparison
+from kewcore_bench.variants.tables import (
     BALANCE_COLUMNS,
     GAIN_COLUMNS,
     balance_rows,

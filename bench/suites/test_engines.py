@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kewcore_bench.engine_process import EngineProcess, running_engine
-from kewcore_bench.engines import EngineSpec
-from kewcore_bench.latency import LatencyOptions, measure, ratio
-from kewcore_bench.peers import convert_with_tf2onnx
+from kewcore_bench.engines.load import EngineSpec
+from kewcore_bench.engines.peers import convert_with_tf2onnx
+from kewcore_bench.engines.process import EngineProcess, running_engine
+from kewcore_bench.timing.latency import LatencyOptions, measure, ratio
 
 pytestmark = pytest.mark.slow
 THREADS, IMAGES, SIDE = 2, 64, 500

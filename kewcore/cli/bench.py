@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kewcore.artefacts import Artefact
-    from kewcore_bench.gates import Verdict
+    from kewcore_bench.gates.judging import Verdict
     from kewcore_bench.result import BenchResult
-    from kewcore_bench.variant_comparison import VariantComparison
+    from kewcore_bench.variants.comparison import VariantComparison
 
 REPORTS_FOLDER = Path("reports")
 
@@ -127,8 +127,18 @@ def bench(
     from kewcore.cli.output import print_json, report_written
     from kewcore.console import say, warn
     from kewcore.errors import CheckFailedError, StorageError, UsageError
-    from kewcore_bench import gates as gating
-    from kewcore_bench.baseline import (
+    from kewcore_bench.candidates import candidate, newest_packages
+    from kewcore_bench.depth.deepen import TRACE_IMAGES, DepthOptions, deepen
+    from kewcore_bench.device import check_device, read_device_bench, with_device
+    from kewcore_bench.engines.choice import DEFAULT_ENGINES, parse_batch_sizes, parse_engines
+    from kewcore_bench.gates import judging as gating
+    from kewcore_bench.gates.gate_file import check_matches, gated_by, load_gates
+    from kewcore_bench.gates.gate_reports import write_gate_reports
+    from kewcore_bench.hosts import usable_cores
+    from kewcore_bench.run import GATE_ROUNDS, ROUNDS, BenchOptions, record_parity, run_bench
+    from kewcore_bench.schema import to_json, to_object
+    from kewcore_bench.sources import labelled_images
+    from kewcore_bench.timing.baseline import (
         check_comparable,
         compare_with,
         describe,
@@ -136,16 +146,6 @@ def bench(
         load_baseline,
         lost,
     )
-    from kewcore_bench.candidates import candidate, newest_packages
-    from kewcore_bench.depth import TRACE_IMAGES, DepthOptions, deepen
-    from kewcore_bench.device import check_device, read_device_bench, with_device
-    from kewcore_bench.engine_choice import DEFAULT_ENGINES, parse_batch_sizes, parse_engines
-    from kewcore_bench.gate_file import check_matches, gated_by, load_gates
-    from kewcore_bench.gate_reports import write_gate_reports
-    from kewcore_bench.hosts import usable_cores
-    from kewcore_bench.run import GATE_ROUNDS, ROUNDS, BenchOptions, record_parity, run_bench
-    from kewcore_bench.schema import to_json, to_object
-    from kewcore_bench.sources import labelled_images
 
     chosen_engines = parse_engines(engines) if engines is not None else DEFAULT_ENGINES
     sizes = parse_batch_sizes(batch_sizes or ("1,8,32" if engines is not None else ""))
@@ -230,7 +230,7 @@ def write_reports(
 ) -> "list[Artefact]":
     """Writes `bench.json`, `bench.md` and, unless told otherwise, `bench.html` into `out`."""
     from kewcore.artefacts import write_text
-    from kewcore_bench.report import write_report
+    from kewcore_bench.report.page import write_report
     from kewcore_bench.schema import json_text
     from kewcore_bench.stored_result import stored_object
     from kewcore_bench.tables import markdown
@@ -246,8 +246,9 @@ def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = (), *, w
     """Prints one table a variant and the verdicts on stdout, and what must be known of them on stderr."""
     from kewcore.cli.output import print_table
     from kewcore.console import say
-    from kewcore_bench import engine_table, tables
-    from kewcore_bench.depth_tables import depth_tables
+    from kewcore_bench import tables
+    from kewcore_bench.depth.tables import depth_tables
+    from kewcore_bench.timing import engine_table
 
     for variant in result.variants:
         print_table(tables.title(result, variant), tables.COLUMNS, tables.rows(variant))
@@ -272,7 +273,7 @@ def print_comparison(comparison: "VariantComparison") -> None:
     """Prints what synthetic images gain, by engine and by class, and how they even out the classes."""
     from kewcore.cli.output import print_table
     from kewcore.console import say
-    from kewcore_bench import variant_tables as tables
+    from kewcore_bench.variants import tables
 
     print_table(tables.comparison_title(comparison), tables.GAIN_COLUMNS, tables.gain_rows(comparison), left=(0, 7))
     print_table(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from kewcore_bench.baseline import Baseline, Comparison
     from kewcore_bench.result import BenchResult
+    from kewcore_bench.timing.baseline import Baseline, Comparison
 
 BaselineFile = Annotated[
     Path | None,
@@ -46,8 +46,8 @@ def print_against_baseline(baseline: "Baseline", result: "BenchResult", comparis
     """Prints every ratio now and then on stdout; warns on stderr where the hosts differ."""
     from kewcore.cli.output import print_table
     from kewcore.console import warn
-    from kewcore_bench.baseline import other_host
-    from kewcore_bench.baseline_tables import BASELINE_COLUMNS, BASELINE_WORDS, baseline_rows
+    from kewcore_bench.timing.baseline import other_host
+    from kewcore_bench.timing.baseline_tables import BASELINE_COLUMNS, BASELINE_WORDS, baseline_rows
 
     title = f"ratios to TensorFlow against {baseline.path} of {baseline.result.created}"
     print_table(title, BASELINE_COLUMNS, baseline_rows(comparisons), left=BASELINE_WORDS)
@@ -58,8 +58,8 @@ def print_against_baseline(baseline: "Baseline", result: "BenchResult", comparis
 def print_detectable(result: "BenchResult", max_slowdown: float, seed: int) -> None:
     """Prints on stdout what slowdown of each ratio a later bench would see against this one."""
     from kewcore.cli.output import print_table
-    from kewcore_bench.baseline import detectable_slowdowns
-    from kewcore_bench.baseline_tables import DETECTABLE_COLUMNS, DETECTABLE_WORDS, detectable_rows
+    from kewcore_bench.timing.baseline import detectable_slowdowns
+    from kewcore_bench.timing.baseline_tables import DETECTABLE_COLUMNS, DETECTABLE_WORDS, detectable_rows
 
     slowdowns = detectable_slowdowns(result, max_slowdown, seed)
     title = "smallest slowdown that a later bench, as noisy as this one, would call 95 times in 100"

@@ -51,7 +51,7 @@ def evaluate(
     from kewcore.console import say
     from kewcore.training.run import newest_runs
     from kewcore_bench.evaluation import evaluate_subjects
-    from kewcore_bench.evaluation_plots import write_plots
+    from kewcore_bench.report.evaluation_plots import write_plots
     from kewcore_bench.schema import SCHEMA_VERSION, to_object
     from kewcore_bench.sources import labelled_images
     from kewcore_bench.subjects import find_subjects

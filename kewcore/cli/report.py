@@ -40,7 +40,7 @@ def report(
     from kewcore.cli.output import report_written
     from kewcore.console import say
     from kewcore.errors import UsageError
-    from kewcore_bench.report import write_report
+    from kewcore_bench.report.page import write_report
     from kewcore_bench.stored_result import read_result
     from kewcore_bench.tables import markdown as as_markdown
 
@@ -93,7 +93,7 @@ def show(page: Path) -> None:
 
 def _with_pictures(stored: "StoredResult") -> "BenchResult":
     from kewcore.console import warn
-    from kewcore_bench.pictures import with_pictures
+    from kewcore_bench.report.pictures import with_pictures
 
     pictured = with_pictures(stored.result)
     for reason, files in pictured.missing.items():

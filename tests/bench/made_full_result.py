@@ -17,18 +17,18 @@ from kewcore.parity.paired import compare_accuracy
 from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import compare_corrupted
 from kewcore.parity.roc import roc_curves
-from kewcore_bench import latency
-from kewcore_bench.engine_result import EngineResult, Throughput
-from kewcore_bench.gallery import samples
-from kewcore_bench.gate_file import GateFile, Gates
-from kewcore_bench.gates import judge
+from kewcore_bench.depth.occlusion_result import OcclusionMap, OcclusionSample
+from kewcore_bench.gates.gate_file import GateFile, Gates
+from kewcore_bench.gates.judging import judge
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.images import LabelledImages
-from kewcore_bench.latency import LatencyOptions
-from kewcore_bench.occlusion_result import OcclusionMap, OcclusionSample
-from kewcore_bench.report import render
+from kewcore_bench.report.gallery import samples
+from kewcore_bench.report.page import render
 from kewcore_bench.result import BenchResult, DatasetFacts, PackageResult, VariantResult
-from kewcore_bench.variant_comparison import VariantOpinions, compare_pair
+from kewcore_bench.timing import latency
+from kewcore_bench.timing.engine_result import EngineResult, Throughput
+from kewcore_bench.timing.latency import LatencyOptions
+from kewcore_bench.variants.comparison import VariantOpinions, compare_pair
 
 NAMES = ("flower", "fruit", "leaf", "plant_tag", "stem", "whole_plant")
 MODES = ("fp16", "int8", "palette-4", "w8a8")

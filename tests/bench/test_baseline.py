@@ -10,7 +10,10 @@ import pytest
 from made_results import latency_of, result_of
 
 from kewcore.errors import DataError, UsageError
-from kewcore_bench.baseline import (
+from kewcore_bench.result import BenchResult
+from kewcore_bench.schema import json_text
+from kewcore_bench.stored_result import stored_object
+from kewcore_bench.timing.baseline import (
     RatioKey,
     check_comparable,
     compare_ratios,
@@ -21,14 +24,11 @@ from kewcore_bench.baseline import (
     lost,
     other_host,
 )
-from kewcore_bench.baseline_tables import baseline_rows, detectable_rows
-from kewcore_bench.detectable import detectable_slowdown
-from kewcore_bench.engine_result import EngineResult
-from kewcore_bench.latency import LatencyRatio, ratio
-from kewcore_bench.result import BenchResult
-from kewcore_bench.round_bootstrap import interval_of, log_ratio_draws, ratio_estimate
-from kewcore_bench.schema import json_text
-from kewcore_bench.stored_result import stored_object
+from kewcore_bench.timing.baseline_tables import baseline_rows, detectable_rows
+from kewcore_bench.timing.detectable import detectable_slowdown
+from kewcore_bench.timing.engine_result import EngineResult
+from kewcore_bench.timing.latency import LatencyRatio, ratio
+from kewcore_bench.timing.round_bootstrap import interval_of, log_ratio_draws, ratio_estimate
 
 pytestmark = pytest.mark.unit
 KEY = RatioKey("tiny", "original", "package", "Tiny-original-int8", "int8")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kewcore_bench.corruptions import CORRUPTIONS, STRENGTHS, amount_text, corrupt
+from kewcore_bench.depth.corruptions import CORRUPTIONS, STRENGTHS, amount_text, corrupt
 
 pytestmark = pytest.mark.unit
 

@@ -12,10 +12,10 @@ from kewcore.parity.drift import LayerDrift
 from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import compare_corrupted
 from kewcore_bench.candidates import run_facts
-from kewcore_bench.depth import DepthOptions, deepen
-from kewcore_bench.depth_tables import depth_tables
+from kewcore_bench.depth.deepen import DepthOptions, deepen
+from kewcore_bench.depth.robustness import CASES
+from kewcore_bench.depth.tables import depth_tables
 from kewcore_bench.result import BenchResult
-from kewcore_bench.robustness import CASES
 from kewcore_bench.schema import to_json
 from kewcore_bench.sources import labelled_images
 from kewcore_bench.tables import markdown

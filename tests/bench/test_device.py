@@ -10,11 +10,11 @@ import pytest
 from made_results import result_of
 
 from kewcore.errors import DataError
-from kewcore_bench import engine_table
 from kewcore_bench.device import check_device, read_device_bench, with_device
-from kewcore_bench.report import write_report
+from kewcore_bench.report.page import write_report
 from kewcore_bench.stored_result import read_result, stored_object
 from kewcore_bench.tables import markdown
+from kewcore_bench.timing import engine_table
 
 pytestmark = pytest.mark.unit
 

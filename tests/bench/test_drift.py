@@ -16,8 +16,8 @@ from made_runs import write_run
 from kewcore.data.dataset import open_dataset
 from kewcore.parity.drift import LayerDrift, worst_first
 from kewcore.recipes import load_recipe
-from kewcore_bench.channel_gains import channel_gain
-from kewcore_bench.drift import measure_drift
+from kewcore_bench.depth.channel_gains import channel_gain
+from kewcore_bench.depth.drift import measure_drift
 from kewcore_export.activations.settings import CalibrationSettings
 from kewcore_export.rewrites.settings import AS_CONVERTED
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kewcore.errors import UsageError
-from kewcore_bench.gate_file import Exceptions, GateFile, Gates, check_matches, gated_by, load_gates, thresholds
+from kewcore_bench.gates.gate_file import Exceptions, GateFile, Gates, check_matches, gated_by, load_gates, thresholds
 
 pytestmark = pytest.mark.unit
 

@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 from made_results import result_of
 
-from kewcore_bench.gate_file import GateFile, Gates
-from kewcore_bench.gate_reports import GATES_SCHEMA, gates_object, write_gate_reports
-from kewcore_bench.gates import Verdict, judge
-from kewcore_bench.job_summary import MOST_CHARACTERS, summary
-from kewcore_bench.junit import junit_xml
+from kewcore_bench.gates.gate_file import GateFile, Gates
+from kewcore_bench.gates.gate_reports import GATES_SCHEMA, gates_object, write_gate_reports
+from kewcore_bench.gates.job_summary import MOST_CHARACTERS, summary
+from kewcore_bench.gates.judging import Verdict, judge
+from kewcore_bench.gates.junit import junit_xml
 from kewcore_bench.result import BenchResult
 
 pytestmark = pytest.mark.unit

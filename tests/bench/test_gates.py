@@ -8,12 +8,12 @@ from made_results import result_of
 
 from kewcore.errors import UsageError
 from kewcore.parity.intervals import Interval
-from kewcore_bench.gate_file import Exceptions, GateFile, Gates
-from kewcore_bench.gates import Verdict, check_measurable, describe, judge
-from kewcore_bench.latency import LatencyRatio
-from kewcore_bench.load_time import load_time
-from kewcore_bench.resident import ResidentShare
+from kewcore_bench.gates.gate_file import Exceptions, GateFile, Gates
+from kewcore_bench.gates.judging import Verdict, check_measurable, describe, judge
+from kewcore_bench.gates.resident import ResidentShare
 from kewcore_bench.result import BenchResult
+from kewcore_bench.timing.latency import LatencyRatio
+from kewcore_bench.timing.load_time import load_time
 
 pytestmark = pytest.mark.unit
 FILE = Path("gates.toml")

@@ -12,10 +12,10 @@ from kewcore.data.images import read_image
 from kewcore.errors import DataError
 from kewcore.recipes import DataRecipe, load_recipe
 from kewcore_bench.candidates import run_facts
-from kewcore_bench.engines import EngineSpec
+from kewcore_bench.depth.pipeline_run import measure_pipelines
+from kewcore_bench.depth.pipelines import PIPELINES, frame_for
+from kewcore_bench.engines.load import EngineSpec
 from kewcore_bench.images import LabelledImages
-from kewcore_bench.pipeline_run import measure_pipelines
-from kewcore_bench.pipelines import PIPELINES, frame_for
 from kewcore_bench.sources import labelled_images
 
 pytestmark = pytest.mark.parity

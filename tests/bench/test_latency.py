@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_results import latency_of
 
-from kewcore_bench.engine_process import EngineProcess, LoadFigures
-from kewcore_bench.engines import EngineSpec
-from kewcore_bench.gallery import choose
+from kewcore_bench.engines.load import EngineSpec
+from kewcore_bench.engines.process import EngineProcess, LoadFigures
 from kewcore_bench.hosts import host_facts, usable_cores
 from kewcore_bench.images import evenly_limited, pixel_file
-from kewcore_bench.latency import LatencyOptions, measure, ratio
+from kewcore_bench.report.gallery import choose
+from kewcore_bench.timing.latency import LatencyOptions, measure, ratio
 
 pytestmark = pytest.mark.unit
 

@@ -10,10 +10,10 @@ from bench_bed import Bed
 from PIL import Image
 
 from kewcore_bench.candidates import run_facts
-from kewcore_bench.engines import EngineSpec
-from kewcore_bench.occlusion import GREY, choose_images, corners, measure_occlusion, window_and_stride
-from kewcore_bench.occlusion_result import OcclusionMap, OcclusionSample
-from kewcore_bench.occlusion_view import largest_difference, sample_view
+from kewcore_bench.depth.occlusion import GREY, choose_images, corners, measure_occlusion, window_and_stride
+from kewcore_bench.depth.occlusion_result import OcclusionMap, OcclusionSample
+from kewcore_bench.engines.load import EngineSpec
+from kewcore_bench.report.occlusion_view import largest_difference, sample_view
 from kewcore_bench.result import Sample
 from kewcore_bench.sources import labelled_images
 

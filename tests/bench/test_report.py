@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from made_results import result_of
 
-from kewcore_bench.gate_file import GateFile, Gates
-from kewcore_bench.gates import judge
-from kewcore_bench.report import render, write_report
+from kewcore_bench.gates.gate_file import GateFile, Gates
+from kewcore_bench.gates.judging import judge
+from kewcore_bench.report.page import render, write_report
 from kewcore_bench.schema import to_json, to_object
 from kewcore_bench.tables import COLUMNS, decibels, markdown, megabytes, notes, percent, rows, title
 

@@ -11,11 +11,11 @@ from made_full_result import full_result
 from made_results import result_of
 
 from kewcore.parity.drift import LayerDrift
-from kewcore_bench import class_charts, depth_charts, latency_charts, size_charts, summary
-from kewcore_bench.drawing import COLOURS, INK, colour
-from kewcore_bench.report import render
+from kewcore_bench.report import class_charts, depth_charts, latency_charts, size_charts, summary
+from kewcore_bench.report.drawing import COLOURS, INK, colour
+from kewcore_bench.report.page import render
+from kewcore_bench.report.series import package_labels
 from kewcore_bench.schema import json_text, to_object
-from kewcore_bench.series import package_labels
 from kewcore_bench.stored_result import from_json
 
 pytestmark = pytest.mark.unit

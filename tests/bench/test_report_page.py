@@ -11,8 +11,8 @@ import pytest
 from made_full_result import MODES, full_page
 from made_results import result_of
 
-from kewcore_bench import report
-from kewcore_bench.report import render
+from kewcore_bench.report import page as report
+from kewcore_bench.report.page import render
 
 pytestmark = pytest.mark.unit
 

@@ -10,10 +10,10 @@ from bench_bed import Bed
 from kewcore.errors import PackageError, RunError
 from kewcore.parity.agreement import compare
 from kewcore_bench.candidates import run_facts
-from kewcore_bench.corruptions import corrupt
-from kewcore_bench.engines import EngineSpec
+from kewcore_bench.depth.corruptions import corrupt
+from kewcore_bench.depth.robustness import CASES, measure_robustness
+from kewcore_bench.engines.load import EngineSpec
 from kewcore_bench.images import LabelledImages
-from kewcore_bench.robustness import CASES, measure_robustness
 from kewcore_bench.sources import labelled_images
 
 pytestmark = pytest.mark.parity

@@ -13,10 +13,10 @@ from bench_bed import Bed
 
 from kewcore.errors import DataError, PackageError, RunError, UsageError
 from kewcore.parity.agreement import compare
-from kewcore_bench import engine_process
 from kewcore_bench.candidates import candidate, history, newest_package, newest_packages, run_facts
-from kewcore_bench.engine_process import running_engine
-from kewcore_bench.engines import EngineSpec
+from kewcore_bench.engines import process as engine_process
+from kewcore_bench.engines.load import EngineSpec
+from kewcore_bench.engines.process import running_engine
 from kewcore_bench.evaluation import evaluate_subjects
 from kewcore_bench.images import LabelledImages
 from kewcore_bench.parity_run import cached

@@ -14,14 +14,14 @@ from bench_bed import Bed
 
 from kewcore.errors import ExportError, UsageError
 from kewcore_bench.candidates import candidate
-from kewcore_bench.conversion import convert
-from kewcore_bench.engine_choice import DEFAULT_ENGINES, contenders, parse_engines
-from kewcore_bench.engine_process import running_engine
-from kewcore_bench.engines import EngineSpec, check_available, load_engine
+from kewcore_bench.engines.choice import DEFAULT_ENGINES, contenders, parse_engines
+from kewcore_bench.engines.conversion import convert
+from kewcore_bench.engines.load import EngineSpec, check_available, load_engine
+from kewcore_bench.engines.peers import convert_with_tf2onnx
+from kewcore_bench.engines.process import running_engine
 from kewcore_bench.hosts import cores_for
-from kewcore_bench.latency import LatencyOptions, time_rounds
-from kewcore_bench.peers import convert_with_tf2onnx
-from kewcore_bench.side_by_side import set_side_by_side
+from kewcore_bench.timing.latency import LatencyOptions, time_rounds
+from kewcore_bench.timing.side_by_side import set_side_by_side
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_engines_side_by_side(bed: Bed, pixels: Path, capfd: pytest.CaptureFixtu
 
 @pytest.mark.parity
 def test_litert_answers_as_keras_does(bed: Bed, pixels: Path, tmp_path: Path) -> None:
-    from kewcore_bench.litert import convert_to_litert
+    from kewcore_bench.engines.litert import convert_to_litert
 
     images = np.load(pixels)
     expected = load_engine(EngineSpec("tensorflow", bed.run, "auto", 1)).predict_batch(images)
@@ -153,8 +153,8 @@ def test_an_engine_is_halted_between_its_turns_and_ends_with_its_parent(bed: Bed
 ORPHAN = """
 import sys, time
 from pathlib import Path
-from kewcore_bench.engine_process import running_engine
-from kewcore_bench.engines import EngineSpec
+from kewcore_bench.engines.process import running_engine
+from kewcore_bench.engines.load import EngineSpec
 with running_engine(EngineSpec("package", Path(sys.argv[1]), "auto", 1), Path(sys.argv[2])) as engine:
     assert len(engine.time(1, 2)) == len(engine.time(1, 2)) == 2
     print(engine.channel.process.pid, flush=True)

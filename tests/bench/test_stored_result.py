@@ -19,15 +19,15 @@ from kewcore.errors import DataError
 from kewcore.parity.drift import LayerDrift
 from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import CorruptionParity
-from kewcore_bench.engine_result import EngineResult
-from kewcore_bench.gate_file import GateFile, Gates
-from kewcore_bench.gates import judge
-from kewcore_bench.pictures import with_pictures
-from kewcore_bench.report import render
+from kewcore_bench.gates.gate_file import GateFile, Gates
+from kewcore_bench.gates.judging import judge
+from kewcore_bench.report.page import render
+from kewcore_bench.report.pictures import with_pictures
 from kewcore_bench.result import BenchResult
 from kewcore_bench.schema import json_text, to_json, to_object
 from kewcore_bench.stored_result import from_json, read_result, stored_object
-from kewcore_bench.variant_comparison import VariantComparison
+from kewcore_bench.timing.engine_result import EngineResult
+from kewcore_bench.variants.comparison import VariantComparison
 
 pytestmark = pytest.mark.unit
 

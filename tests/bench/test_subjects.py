@@ -12,8 +12,8 @@ from kewcore.errors import PackageError, UsageError
 from kewcore.runtime import to_onnx
 from kewcore_bench.candidates import run_facts
 from kewcore_bench.evaluation import evaluate_subjects
-from kewcore_bench.evaluation_plots import write_plots
 from kewcore_bench.images import LabelledImages
+from kewcore_bench.report.evaluation_plots import write_plots
 from kewcore_bench.sources import labelled_images
 from kewcore_bench.subjects import find_subject, find_subjects, load_classifier
 

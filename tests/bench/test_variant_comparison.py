@@ -6,8 +6,14 @@ import pytest
 from kewcore.data.prepare import Balance
 from kewcore.parity.gain import GainChange
 from kewcore.parity.intervals import Interval
-from kewcore_bench.variant_comparison import VariantComparison, VariantOpinions, compare_pair, compare_variants, keeping
-from kewcore_bench.variant_tables import (
+from kewcore_bench.variants.comparison import (
+    VariantComparison,
+    VariantOpinions,
+    compare_pair,
+    compare_variants,
+    keeping,
+)
+from kewcore_bench.variants.tables import (
     balance_rows,
     class_columns,
     class_rows,

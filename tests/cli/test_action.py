@@ -111,8 +111,8 @@ def test_the_install_step_installs_all_that_a_bench_needs(tmp_path: Path) -> Non
         pytest.skip("setuptools, which builds kewcore, cannot be fetched from here")
     assert done.returncode == 0, done.stderr
     (installed,) = (tmp_path / "env" / "lib").glob("*/site-packages/kewcore_bench")
-    assert (installed / "schemas" / "gates.schema.json").is_file()
-    assert (installed / "templates" / "report.html.j2").is_file()
+    assert (installed / "gates" / "schemas" / "gates.schema.json").is_file()
+    assert (installed / "report" / "templates" / "report.html.j2").is_file()
     assert (installed.parent / "kewcore" / "cli" / "bench_gate.py").is_file()
 
 

@@ -60,7 +60,9 @@ def test_packages_that_cannot_be_written_to_are_benched_all_the_same(folder: Pat
 def workers_of(parent: int) -> list[int]:
     listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
-    return [int(pid) for pid, ppid, command in rows if int(ppid) == parent and "kewcore_bench.worker" in command]
+    return [
+        int(pid) for pid, ppid, command in rows if int(ppid) == parent and "kewcore_bench.engines.worker" in command
+    ]
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""The original variant beside the one with synthetic images."""
