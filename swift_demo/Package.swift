@@ -14,7 +14,7 @@ let package = Package(
     .testTarget(
       name: "KewKitTests",
       dependencies: ["KewKit", "kew-classify"],
-      resources: [.copy("Resources")]
+      resources: [.copy("Fixtures")]
     ),
   ],
   swiftLanguageModes: [.v6]

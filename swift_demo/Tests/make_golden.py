@@ -1,6 +1,6 @@
 """Makes what KewKit's tests read: pictures with the pixels that Python makes of them, and a small package.
 
-    .venv/bin/python swift_demo/Tests/make_golden.py            # renews swift_demo/Tests/KewKitTests/Resources
+    .venv/bin/python swift_demo/Tests/make_golden.py            # renews swift_demo/Tests/KewKitTests/Fixtures
     .venv/bin/python swift_demo/Tests/make_golden.py --many 500 --into /tmp/many   # random pictures, no package
 
 `KEWKIT_GOLDEN=/tmp/many swift test --filter Golden` then runs the pipeline over these. docs/swift.md describes the
@@ -27,7 +27,7 @@ from kewcore.data.images import read_image
 from kewcore.serving import raw_picture
 
 HERE = Path(__file__).parent
-RESOURCES = HERE / "KewKitTests" / "Resources"
+FIXTURES = HERE / "KewKitTests" / "Fixtures"
 POLICIES = ("fit", "fill", "centre-crop")
 ORIENTATION_TAG = 0x0112
 
@@ -195,7 +195,7 @@ def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--many", type=int, help="this many random pictures rather than the checked-in ones")
-    parser.add_argument("--into", type=Path, default=RESOURCES)
+    parser.add_argument("--into", type=Path, default=FIXTURES)
     parser.add_argument("--pictures-only", action="store_true", help="leave the package as it is")
     asked = parser.parse_args()
     write_pictures(asked.into, asked.many)

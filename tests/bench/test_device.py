@@ -125,7 +125,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_figures_of_another_package_or_export_are_refused(tmp_path: Path) -> None:
-    resources = Path(__file__).parents[2] / "swift_demo" / "Tests" / "KewKitTests" / "Resources"
+    resources = Path(__file__).parents[2] / "swift_demo" / "Tests" / "KewKitTests" / "Fixtures"
     package = resources / "Tiny-original-fp16.mlpackage"
     path = written(tmp_path, FILE)
     device = read_device_bench(path)

@@ -25,8 +25,8 @@ from kewcore.runtime import PackageClassifier
 from kewcore.serving import raw_picture, read_frame, write_frame
 
 KEWCORE = Path(sys.executable).with_name("kewcore")
-RESOURCES = Path(__file__).parents[2] / "swift_demo" / "Tests" / "KewKitTests" / "Resources"
-PACKAGE = RESOURCES / "Tiny-original-fp16.mlpackage"
+FIXTURES = Path(__file__).parents[2] / "swift_demo" / "Tests" / "KewKitTests" / "Fixtures"
+PACKAGE = FIXTURES / "Tiny-original-fp16.mlpackage"
 SIZE = (32, 40)
 NAMES = ["bars", "dots", "plain"]
 
@@ -254,11 +254,11 @@ def test_cut_and_oversized_frames(content: bytes, message: str) -> None:
 @pytest.mark.unit
 def test_golden_pictures_of_kewkit_are_what_this_pipeline_makes() -> None:
     """KewKit's tests hold Swift to these files, this one Python."""
-    manifest = json.loads((RESOURCES / "manifest.json").read_text())
-    raw, expected = (RESOURCES / "raw.bin").read_bytes(), (RESOURCES / "expected.bin").read_bytes()
+    manifest = json.loads((FIXTURES / "manifest.json").read_text())
+    raw, expected = (FIXTURES / "raw.bin").read_bytes(), (FIXTURES / "expected.bin").read_bytes()
     assert len(manifest["pictures"]) >= 35
     for row in manifest["pictures"]:
-        content = (RESOURCES / "pictures" / row["name"]).read_bytes()
+        content = (FIXTURES / "pictures" / row["name"]).read_bytes()
         for case in row["cases"]:
             found = read_image(content, height=case["height"], width=case["width"], policy=case["resize"])
             wanted = expected[case["offset"] : case["offset"] + found.size]

@@ -33,12 +33,14 @@ struct Golden: Decodable {
       if let named = ProcessInfo.processInfo.environment["KEWKIT_GOLDEN"] {
         return URL(fileURLWithPath: named)
       }
-      return try resources
+      return try fixtures
     }
   }
 
-  static var resources: URL {
-    get throws { try #require(Bundle.module.url(forResource: "Resources", withExtension: nil)) }
+  /// It is not called Resources: Apple's systems take a bundle with a folder of that name for one of an old layout, look for
+  /// files inside that folder only, and do not sign it for iOS.
+  static var fixtures: URL {
+    get throws { try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil)) }
   }
 
   static func load() throws -> Golden {

@@ -18,17 +18,17 @@ let whyNot: Comment = "the variable KEWCORE names no kewcore command; `make test
 extension Golden {
   /// A package of a few kilobytes that tells three patterns apart, with sidecar and golden cases.
   static var package: URL {
-    get throws { try resources.appendingPathComponent("Tiny-original-fp16.mlpackage") }
+    get throws { try fixtures.appendingPathComponent("Tiny-original-fp16.mlpackage") }
   }
 
   /// A command that stands in the place of kewcore. They are files that lie ready: a script that a test has just written
   /// cannot be run while another test's child still holds it open.
   static func command(_ name: String) throws -> URL {
-    try resources.appendingPathComponent("commands").appendingPathComponent(name)
+    try fixtures.appendingPathComponent("commands").appendingPathComponent(name)
   }
 
   static func picture(_ name: String) throws -> URL {
-    try resources.appendingPathComponent("pictures").appendingPathComponent(name)
+    try fixtures.appendingPathComponent("pictures").appendingPathComponent(name)
   }
 }
 

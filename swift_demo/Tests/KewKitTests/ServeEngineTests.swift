@@ -11,7 +11,7 @@
       let golden = try Golden.load()
       let raw = try Golden.bytes("raw.bin")
       for entry in golden.pictures {
-        let file = try Golden.resources.appendingPathComponent("pictures/\(entry.name)")
+        let file = try Golden.fixtures.appendingPathComponent("pictures/\(entry.name)")
         let found = try await engine.decode(Data(contentsOf: file))
         let expected = try entry.picture(raw)
         // Builds of the JPEG decoder may differ by a level.

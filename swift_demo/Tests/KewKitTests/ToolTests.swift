@@ -105,7 +105,7 @@
 
     @Test func answersAreThoseOfKewcorePredict() throws {
       let package = try Golden.package.path
-      let folder = try Golden.resources.appendingPathComponent("pictures")
+      let folder = try Golden.fixtures.appendingPathComponent("pictures")
       let images = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map {
         folder.appendingPathComponent($0).path
       }
