@@ -30,18 +30,19 @@
       } catch {
         throw KewError.noModel(path: url.path, reason: error.localizedDescription)
       }
-      func refuse(_ reason: String) -> KewError { .unsupportedModel(path: url.path, reason: reason) }
       let description = model.modelDescription
       let inputs = description.inputDescriptionsByName
       guard inputs.count == 1, let input = inputs.first, let image = input.value.imageConstraint,
         image.pixelFormatType == kCVPixelFormatType_OneComponent8
       else {
-        throw refuse("it must take one greyscale image of 8 bits, it takes \(inputs.keys.sorted())")
+        throw KewError.unsupportedModel(
+          path: url.path,
+          reason: "it must take one greyscale image of 8 bits, it takes \(inputs.keys.sorted())")
       }
       guard let labels = description.classLabels, !labels.isEmpty,
         let probabilitiesName = description.predictedProbabilitiesName
       else {
-        throw refuse("it is not a classifier")
+        throw KewError.unsupportedModel(path: url.path, reason: "it is not a classifier")
       }
       let metadata = description.metadata[.creatorDefinedKey] as? [String: String]
       self.compiled = compiled
