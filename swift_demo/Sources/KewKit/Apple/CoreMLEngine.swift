@@ -17,16 +17,23 @@
     private let probabilitiesName: String
     private let labels: [AnyHashable]
 
-    /// Loads a model; a `.mlpackage` is compiled first.
+    /// Loads a model; a `.mlpackage` is compiled first, unless that has been done.
     ///
     /// - Throws: ``KewError``.
     init(modelAt url: URL, configuration: KewConfiguration) async throws {
       let settings = MLModelConfiguration()
       settings.computeUnits = configuration.computeUnits.coreML
-      let compiled = try await CompiledModel(url)
+      var compiled = try await CompiledModel(url)
       let model: MLModel
       do {
-        model = try MLModel(contentsOf: compiled.url, configuration: settings)
+        if let loaded = try? MLModel(contentsOf: compiled.url, configuration: settings) {
+          model = loaded
+        } else {
+          compiled = try await compiled.renewed(from: url)
+          model = try MLModel(contentsOf: compiled.url, configuration: settings)
+        }
+      } catch let error as KewError {
+        throw error
       } catch {
         throw KewError.noModel(path: url.path, reason: error.localizedDescription)
       }
@@ -60,11 +67,11 @@
       try images.map { image in
         try Task.checkCancellation()
         let buffer = try pixelBuffer(of: image)
-        let features = try MLDictionaryFeatureProvider(dictionary: [
-          inputName: MLFeatureValue(pixelBuffer: buffer)
-        ])
         let found: any MLFeatureProvider
         do {
+          let features = try MLDictionaryFeatureProvider(dictionary: [
+            inputName: MLFeatureValue(pixelBuffer: buffer)
+          ])
           found = try model.prediction(from: features)
         } catch {
           throw KewError.engineFailed(

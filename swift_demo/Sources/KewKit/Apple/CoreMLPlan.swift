@@ -8,6 +8,8 @@
       throw KewError.needsAppleSystem(task: "a compute plan, from macOS 14.4 or iOS 17.4 on,")
     }
     let compiled = try await CompiledModel(model)
+    // It may be a temporary folder, which goes with the object: not before the plan has been read.
+    defer { withExtendedLifetime(compiled) {} }
     let settings = MLModelConfiguration()
     settings.computeUnits = computeUnits.coreML
     let plan: MLComputePlan
