@@ -51,9 +51,10 @@ def serve(
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         try:
-            from kewcore.serving import Facts, report_failure
+            from kewcore.serving import Facts, end_with_reader, report_failure
             from kewcore.serving import serve as converse
 
+            end_with_reader(answers.fileno())
             try:
                 from kewcore.data.images import quiet_decoders
                 from kewcore.runtime import PackageClassifier

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -199,6 +200,28 @@ def ended(process_id: int, within_s: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("kind", ["pipes", "socket"])
+def test_it_ends_with_its_reader_whatever_it_is_busy_with(kind: str) -> None:
+    """Something that never ends stands for a model that loads, or a request that is worked on."""
+    busy = "import sys, time; from kewcore.serving import end_with_reader; end_with_reader(1)"
+    command = [sys.executable, "-c", f"{busy}; print('busy', file=sys.stderr, flush=True); time.sleep(60)"]
+    ours, theirs = socket.socketpair()
+    ends = (theirs, theirs) if kind == "socket" else (subprocess.PIPE, subprocess.PIPE)
+    with ours, subprocess.Popen(command, stdin=ends[0], stdout=ends[1], stderr=subprocess.PIPE) as server:
+        theirs.close()
+        assert server.stderr
+        assert server.stderr.readline() == b"busy\n"
+        # That nothing more will be asked is no reason to end: what was asked may still be answered.
+        ours.shutdown(socket.SHUT_WR)
+        if server.stdin:
+            server.stdin.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.wait(0.3)
+        (server.stdout or ours).close()
+        assert server.wait(10) == 0
 
 
 @pytest.mark.cli
