@@ -26,17 +26,24 @@ public struct KewConfiguration: Sendable, Hashable {
   /// names, or else the first on the `PATH`. It has no meaning on Apple's systems.
   public var kewcoreCommand: URL?
 
+  /// How long the `kewcore` command may say nothing, while it loads or answers, before it is ended and
+  /// ``KewError/engineFailed(reason:output:)`` is thrown; `nil` for as long as it likes. It has no meaning on Apple's systems.
+  public var answerTimeout: Duration?
+
   /// Makes a configuration.
   ///
   /// - Parameters:
   ///   - computeUnits: Which processors may run the model.
   ///   - warmsUp: Whether one image is run while loading.
   ///   - kewcoreCommand: The `kewcore` command that runs packages on Linux.
+  ///   - answerTimeout: How long that command may say nothing.
   public init(
-    computeUnits: ComputeUnits = .all, warmsUp: Bool = false, kewcoreCommand: URL? = nil
+    computeUnits: ComputeUnits = .all, warmsUp: Bool = false, kewcoreCommand: URL? = nil,
+    answerTimeout: Duration? = .seconds(120)
   ) {
     self.computeUnits = computeUnits
     self.warmsUp = warmsUp
     self.kewcoreCommand = kewcoreCommand
+    self.answerTimeout = answerTimeout
   }
 }

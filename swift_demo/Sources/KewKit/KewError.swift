@@ -12,7 +12,8 @@ public enum KewError: Error, Sendable, Hashable {
   case badPicture(name: String, reason: String)
   /// The `kewcore` command, which runs models on Linux, is not there.
   case noEngine(command: String, reason: String)
-  /// What runs the model ended, or does not answer as agreed.
+  /// What runs the model ended, is silent, or does not answer as agreed. On Linux a classifier whose child ended throws this
+  /// from then on; make a new one to go on.
   case engineFailed(reason: String, output: String)
   /// Only Apple's systems can do this.
   case needsAppleSystem(task: String)

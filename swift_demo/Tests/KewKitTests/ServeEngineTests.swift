@@ -73,6 +73,41 @@
       }
     }
 
+    @Test func aChildThatSaysNothingIsEnded() async throws {
+      let command = try Golden.command("sleeps")
+      let configuration = KewConfiguration(kewcoreCommand: command, answerTimeout: .milliseconds(200))
+      await #expect(
+        throws: KewError.noEngine(
+          command: command.path,
+          reason: "kewcore has said nothing for 0.2 seconds, and was ended: asleep")
+      ) { try await KewClassifier(modelAt: Golden.package, configuration: configuration) }
+    }
+
+    @Test(arguments: [1, 3000]) func aChildThatStopsAnsweringIsEnded(_ count: Int) async throws {
+      let engine = try await ServeEngine(
+        modelAt: Golden.package,
+        configuration: KewConfiguration(
+          kewcoreCommand: Golden.command("greets-and-sleeps"), answerTimeout: .milliseconds(300)))
+      let image = GreyImage(width: 40, height: 32, checked: [UInt8](repeating: 7, count: 1280))
+      let silent = KewError.engineFailed(
+        reason: "kewcore has said nothing for 0.3 seconds, and was ended", output: "")
+      // One image is taken and not answered; of 3000, more than a socket holds, not even all are taken.
+      await #expect(throws: silent) {
+        try await engine.probabilities(of: [GreyImage](repeating: image, count: count))
+      }
+      #expect(kill(engine.processID, 0) == -1)
+      await #expect(throws: silent) { try await engine.probabilities(of: [image]) }
+    }
+
+    @Test func aChildThatDoesNotEndWithItsEngineIsEnded() async throws {
+      var engine: ServeEngine? = try await ServeEngine(
+        modelAt: Golden.package,
+        configuration: KewConfiguration(kewcoreCommand: Golden.command("greets-and-sleeps")))
+      let id = try #require(engine?.processID)
+      engine = nil
+      #expect(await hasEnded(id))
+    }
+
     @Test func anotherVersionOfTheProtocolIsRefused() async throws {
       let command = try Golden.command("newer")
       await #expect(

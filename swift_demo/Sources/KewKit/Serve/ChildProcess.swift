@@ -7,14 +7,21 @@
   /// A socket, since writing to one whose other end has gone can be told not to raise SIGPIPE, which would end the app.
   /// When this process dies, however it dies, the system closes its end, and the child reads the end of its stdin.
   struct ChildProcess: Sendable {
+    /// Nothing came, or nothing was taken, for as long as may be waited.
+    struct Silence: Error {}
+
     let id: pid_t
     private let socket: Int32
     private let errors: Int32
 
     /// Starts a program.
     ///
+    /// - Parameters:
+    ///   - command: The program, looked for on the `PATH` where it is no path.
+    ///   - arguments: What it is told.
+    ///   - timeout: How long a silence may be; `nil` where it may last for ever.
     /// - Throws: ``KewError/noEngine(command:reason:)`` where it cannot be started.
-    init(_ command: String, _ arguments: [String]) throws(KewError) {
+    init(_ command: String, _ arguments: [String], timeout: Duration?) throws(KewError) {
       func refuse(_ code: Int32) -> KewError {
         .noEngine(command: command, reason: String(cString: strerror(code)))
       }
@@ -23,6 +30,7 @@
       guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw refuse(errno) }
       let (own, childs) = (ends[0], ends[1])
       defer { close(childs) }
+      if let timeout { Self.limitSilence(of: own, to: timeout) }
       let errors = Self.unnamedFile()
       guard errors >= 0 else {
         close(own)
@@ -76,13 +84,16 @@
     /// Sends bytes.
     ///
     /// - Returns: `false` where nobody is left to take them.
-    func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    /// - Throws: ``Silence``.
+    func send(_ bytes: UnsafeRawBufferPointer) throws(Silence) -> Bool {
       var sent = 0
       while sent < bytes.count {
         guard let start = bytes.baseAddress else { return true }
         let count = Glibc.send(socket, start + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
         if count > 0 {
           sent += count
+        } else if errno == EAGAIN {
+          throw Silence()
         } else if errno != EINTR {
           return false
         }
@@ -93,12 +104,15 @@
     /// Waits until a number of bytes came.
     ///
     /// - Returns: Fewer where the child has closed its end.
-    func receive(_ count: Int) -> [UInt8] {
-      [UInt8](unsafeUninitializedCapacity: count) { buffer, received in
+    /// - Throws: ``Silence``.
+    func receive(_ count: Int) throws -> [UInt8] {
+      try [UInt8](unsafeUninitializedCapacity: count) { buffer, received in
         while received < count, let start = buffer.baseAddress {
           let came = recv(socket, start + received, count - received, 0)
           if came > 0 {
             received += came
+          } else if came < 0, errno == EAGAIN {
+            throw Silence()
           } else if came == 0 || errno != EINTR {
             return
           }
@@ -106,25 +120,26 @@
       }
     }
 
-    /// Closes the connection, at which the child ends by itself, and sees to it that it leaves no zombie.
+    /// Closes the connection, at which the child ends by itself, and sees to it that it does and leaves no zombie.
     func hangUp() {
       close(socket)
       close(errors)
-      let id = id
-      DispatchQueue.global(qos: .utility).async { waitpid(id, nil, 0) }
+      DispatchQueue.global(qos: .utility).async { _ = ended() }
+    }
+
+    /// Ends the child.
+    ///
+    /// - Returns: The last of what it wrote to stderr.
+    func killed() -> String {
+      kill(id, SIGKILL)
+      return buried().output
     }
 
     /// Waits a moment for the child to end, then ends it.
     ///
     /// - Returns: How it ended, and the last of what it wrote to stderr.
     func buried() -> (reason: String, output: String) {
-      var status: Int32 = 0
-      var waits = 0
-      while waitpid(id, &status, WNOHANG) == 0 {
-        waits += 1
-        if waits == 200 { kill(id, SIGKILL) }
-        usleep(10_000)
-      }
+      let status = ended()
       let output = lastErrors()
       close(socket)
       close(errors)
@@ -132,6 +147,30 @@
       let reason =
         signal == 0 ? "ended with exit code \((status >> 8) & 0xff)" : "was ended by signal \(signal)"
       return (reason, output)
+    }
+
+    /// Waits two seconds for the child to end, then ends it.
+    ///
+    /// - Returns: The status that wait(2) gives.
+    private func ended() -> Int32 {
+      var status: Int32 = 0
+      var waits = 0
+      while waitpid(id, &status, WNOHANG) == 0 {
+        waits += 1
+        if waits == 200 { kill(id, SIGKILL) }
+        usleep(10_000)
+      }
+      return status
+    }
+
+    /// Makes calls on a socket come back with `EAGAIN` after a time in which nothing happened.
+    private static func limitSilence(of socket: Int32, to timeout: Duration) {
+      let (seconds, attoseconds) = max(timeout, .microseconds(1)).components
+      var limit = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+      let size = socklen_t(MemoryLayout<timeval>.size)
+      for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+        setsockopt(socket, SOL_SOCKET, option, &limit, size)
+      }
     }
 
     private func lastErrors() -> String {

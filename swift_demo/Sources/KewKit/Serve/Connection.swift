@@ -14,9 +14,12 @@
     private let command: String
     private let state = Mutex(State())
 
-    init(_ command: String, _ arguments: [String]) throws(KewError) {
-      child = try ChildProcess(command, arguments)
+    private let timeout: Duration?
+
+    init(_ command: String, _ arguments: [String], timeout: Duration?) throws(KewError) {
+      child = try ChildProcess(command, arguments, timeout: timeout)
       self.command = command
+      self.timeout = timeout
     }
 
     deinit {
@@ -31,7 +34,7 @@
 
     /// Waits for what the child says of itself.
     func greeting<Header: Decodable>(about model: String) throws -> Header {
-      try answer("ready", id: nil, about: model).header
+      try inTime { try answer("ready", id: nil, about: model).header }
     }
 
     /// Asks and waits for the answer.
@@ -47,20 +50,34 @@
       if let failure = state.withLock({ $0.failure }) { throw failure }
       let header = try JSONEncoder().encode(Request(kind: kind, id: id, count: count))
       let prefix = Frame.prefix(headerBytes: header.count, payloadBytes: payload.count)
-      // Where sending fails, what the child has said before it closed its end is still there to be read.
-      let sent = (prefix + header).withUnsafeBytes(child.send) && payload.withUnsafeBytes(child.send)
-      guard sent || state.withLock({ $0.failure }) == nil else { throw died() }
-      return try answer(expecting, id: id, about: model)
+      return try inTime {
+        // Where sending fails, what the child has said before it closed its end is still there to be read.
+        _ = try (prefix + header).withUnsafeBytes(child.send) && payload.withUnsafeBytes(child.send)
+        return try answer(expecting, id: id, about: model)
+      }
+    }
+
+    /// Runs a block; a child that says nothing for too long is ended, since its next answer would be to this question.
+    private func inTime<Result>(_ block: () throws -> Result) throws -> Result {
+      do {
+        return try block()
+      } catch is ChildProcess.Silence {
+        let waited = timeout.map { " for \($0)" } ?? ""
+        let failure = KewError.engineFailed(
+          reason: "kewcore has said nothing\(waited), and was ended", output: child.killed())
+        state.withLock { $0.failure = failure }
+        throw failure
+      }
     }
 
     private func answer<Header: Decodable>(
       _ expected: String, id: Int?, about model: String
     ) throws -> (header: Header, payload: [UInt8]) {
-      let prefix = child.receive(Frame.prefixBytes)
+      let prefix = try child.receive(Frame.prefixBytes)
       if prefix.isEmpty { throw died() }
       let frame = try checked {
         let sizes = try Frame.sizes(prefix)
-        let frame = Frame(
+        let frame = try Frame(
           header: Data(child.receive(sizes.header)), payload: child.receive(sizes.payload))
         guard frame.header.count == sizes.header, frame.payload.count == sizes.payload else {
           throw KewError.engineFailed(reason: "kewcore closed the connection in a frame", output: "")

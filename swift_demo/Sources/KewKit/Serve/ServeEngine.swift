@@ -23,7 +23,8 @@
       let (connection, facts) = try await withCheckedThrowingContinuation {
         (loaded: CheckedContinuation<(Connection, ModelFacts), any Error>) in
         thread.queue.async {
-          loaded.resume(with: Result { try Self.load(model.path, command) })
+          loaded.resume(
+            with: Result { try Self.load(model.path, command, timeout: configuration.answerTimeout) })
         }
       }
       self.thread = thread
@@ -69,8 +70,10 @@
         transparentLevel: header.transparentLevel.flatMap { UInt16(exactly: $0) }, bytes: bytes)
     }
 
-    private static func load(_ path: String, _ command: String) throws -> (Connection, ModelFacts) {
-      let connection = try Connection(command, ["serve", "--stdio", path])
+    private static func load(
+      _ path: String, _ command: String, timeout: Duration?
+    ) throws -> (Connection, ModelFacts) {
+      let connection = try Connection(command, ["serve", "--stdio", path], timeout: timeout)
       let ready: Answer.Ready
       do {
         ready = try connection.greeting(about: path)
