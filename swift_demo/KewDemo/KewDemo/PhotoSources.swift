@@ -36,18 +36,21 @@ struct PhotoSources: View {
   }
 
   private func showChosen() async {
-    guard let chosen else { return }
+    guard let item = chosen else { return }
     do {
-      if let content = try await chosen.loadTransferable(type: Data.self) {
+      let content = try await item.loadTransferable(type: Data.self)
+      try Task.checkCancellation()
+      if let content {
         demo.show(content)
       } else {
         demo.problem = "The photo library gave no image."
       }
-    } catch is CancellationError {
-      return  // Another photo was chosen.
     } catch {
+      guard !Task.isCancelled else { return }  // Another photo was chosen.
       demo.problem = error.localizedDescription
     }
+    // So that the same photo can be chosen again after another one was shown.
+    chosen = nil
   }
 
   /// Reads a file outside the app's own folders, to which the user gave access by choosing it.
