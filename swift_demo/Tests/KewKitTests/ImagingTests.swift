@@ -186,6 +186,11 @@ private func noise(_ width: Int, _ height: Int, seed: UInt64) -> GreyImage {
     }
   }
 
+  @Test func greyWithAlphaIsTheSameOfThreeColours() {
+    #expect(PixelBytes.rgba(ofGreyAlpha: [7, 255, 200, 0]) == [7, 7, 7, 255, 200, 200, 200, 0])
+    #expect(PixelBytes.rgba(ofGreyAlpha: []).isEmpty)
+  }
+
   @Test func videoRangeIsStretched() {
     var luma: [UInt8] = [0, 16, 126, 235, 255]
     PixelBytes.stretchVideoRange(&luma)

@@ -17,7 +17,8 @@
       }
       let frames = CGImageSourceGetCount(source)
       // Of these the first picture is the photograph; the others are thumbnails or gain maps.
-      guard frames == 1 || ["public.jpeg", "public.heic", "public.mpo-image"].contains(type) else {
+      let photographs = ["public.jpeg", "public.heic", "public.heif", "public.mpo-image"]
+      guard frames == 1 || photographs.contains(type) else {
         throw .badPicture(
           name: "", reason: "holds \(frames) frames or pages (\(type)); expected a single picture")
       }
@@ -32,8 +33,9 @@
 
     /// Takes the pixels of an image.
     ///
-    /// Grey, RGB and RGBA of 8 bits, and grey of 16, are read as they lie there. Anything else is drawn as RGBA first, by
-    /// which transparent colours lose up to a level, and CMYK is converted by the system's profile, not by Pillow's rule.
+    /// Grey, RGB and RGBA of 8 bits, grey of 8 bits with alpha, and grey of 16 are read as they lie there. Anything else is
+    /// drawn as RGBA first, by which transparent colours lose up to a level, and CMYK is converted by the system's profile,
+    /// not by Pillow's rule.
     ///
     /// - Parameters:
     ///   - image: The image.
@@ -59,16 +61,33 @@
   extension CGImage {
     /// The pixels as they are stored; `nil` where the form is none that a picture has.
     fileprivate var storedPixels: (PixelLayout, [UInt8])? {
-      guard let form = storedForm, let data = dataProvider?.data as Data? else { return nil }
-      let packed = data.withUnsafeBytes { bytes in
-        PixelRows(
-          bytes, bytesPerRow: bytesPerRow, width: width, height: height,
-          bytesPerPixel: form.layout.bytesPerPixel)?.packed(bytesPerPixel: form.layout.bytesPerPixel)
+      if let pixels = storedGreyAlpha { return (.rgba8, pixels) }
+      guard let form = storedForm, var pixels = packed(bytesPerPixel: form.layout.bytesPerPixel) else {
+        return nil
       }
-      guard var pixels = packed else { return nil }
       if form.isOpaque { PixelBytes.makeOpaque(&pixels) }
       if form.isBigEndian { PixelBytes.swapPairs(&pixels) }
       return (form.layout, pixels)
+    }
+
+    /// Grey with alpha as RGBA. Drawing it would convert the grey from its own colour space into one of RGB.
+    private var storedGreyAlpha: [UInt8]? {
+      guard decode == nil, colorSpace?.model == .monochrome, bitsPerComponent == 8, bitsPerPixel == 16,
+        alphaInfo == .last || alphaInfo == .premultipliedLast, let pairs = packed(bytesPerPixel: 2)
+      else { return nil }
+      var pixels = PixelBytes.rgba(ofGreyAlpha: pairs)
+      if alphaInfo == .premultipliedLast { PixelBytes.divideByAlpha(&pixels) }
+      return pixels
+    }
+
+    /// The bytes without padding; `nil` where the system does not hand them out.
+    private func packed(bytesPerPixel: Int) -> [UInt8]? {
+      guard let data = dataProvider?.data as Data? else { return nil }
+      return data.withUnsafeBytes { bytes in
+        PixelRows(
+          bytes, bytesPerRow: bytesPerRow, width: width, height: height, bytesPerPixel: bytesPerPixel)?
+          .packed(bytesPerPixel: bytesPerPixel)
+      }
     }
 
     private var storedForm: (layout: PixelLayout, isOpaque: Bool, isBigEndian: Bool)? {
@@ -89,9 +108,10 @@
       }
     }
 
-    /// The pixels as the system draws them, in the image's own colours where they are RGB.
+    /// The pixels as the system draws them, in the image's own colours where they, or those of its palette, are RGB.
     fileprivate func drawnPixels() throws(KewError) -> [UInt8] {
-      let own = colorSpace.flatMap { $0.model == .rgb && $0.supportsOutput ? $0 : nil }
+      let colours = colorSpace?.model == .indexed ? colorSpace?.baseColorSpace : colorSpace
+      let own = colours.flatMap { $0.model == .rgb && $0.supportsOutput ? $0 : nil }
       var pixels = [UInt8](repeating: 0, count: width * height * 4)
       let isDrawn = pixels.withUnsafeMutableBytes { bytes in
         guard

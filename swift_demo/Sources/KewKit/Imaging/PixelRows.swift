@@ -48,6 +48,18 @@ enum PixelBytes {
     }
   }
 
+  /// Returns pixels of grey and alpha as red, green, blue and alpha.
+  static func rgba(ofGreyAlpha bytes: [UInt8]) -> [UInt8] {
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(2 * bytes.count)
+    for pixel in stride(from: 0, to: bytes.count - 1, by: 2) {
+      let (grey, alpha) = (bytes[pixel], bytes[pixel + 1])
+      pixels.append(contentsOf: repeatElement(grey, count: 3))
+      pixels.append(alpha)
+    }
+    return pixels
+  }
+
   /// Swaps the two bytes of every pixel.
   static func swapPairs(_ bytes: inout [UInt8]) {
     for pixel in stride(from: 0, to: bytes.count - 1, by: 2) { bytes.swapAt(pixel, pixel + 1) }
