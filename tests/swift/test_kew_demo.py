@@ -83,6 +83,7 @@ def test_one_app_for_ios_and_macos_from_the_package_above(project: dict[str, Any
         assert settings["INFOPLIST_KEY_NSCameraUsageDescription"]  # Without it, opening the camera ends the app.
         assert (DEMO / settings["CODE_SIGN_ENTITLEMENTS[sdk=macosx*]"]).is_file()
         assert "DEVELOPMENT_TEAM" not in settings
+        assert settings["CODE_SIGN_IDENTITY[sdk=macosx*]"] == "-"  # To run on one's own Mac no account is needed.
 
 
 @pytest.mark.unit
