@@ -106,10 +106,11 @@ class PackageResult:
         latency: On this host; None when it was not measured.
         latency_ratio: Over the reference's latency, paired by round.
         resident: What of it can run on the Neural Engine, chip by chip, told by rules.
-        load_time: Of several loads on this host; None where they were not asked for.
+        load_time: Of several loads on this host; None where they were not asked for, or one failed.
         robustness: Parity on corrupted images, one entry a corruption and strength; empty where it was not measured.
         drift: The reference's layers in order, each beside the package's value; empty where it was not traced.
         roc: Its ROC curves, class by class.
+        load_failure: Why there is no load time although it was asked for; otherwise None.
     """
 
     name: str
@@ -128,6 +129,7 @@ class PackageResult:
     robustness: tuple[CorruptionParity, ...] = ()
     drift: tuple[LayerDrift, ...] = ()
     roc: tuple[RocCurve, ...] = ()
+    load_failure: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """One bench from end to end: probabilities of everyone, then latency in interleaved rounds, run by run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from kewcore import __version__
 from kewcore.artefacts import Artefact, describe
-from kewcore.console import progress
 from kewcore.parity.agreement import compare
 from kewcore.parity.classification import evaluate
 from kewcore.parity.roc import roc_curves
@@ -27,7 +26,7 @@ from kewcore_bench.report.gallery import samples
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 from kewcore_bench.timing.engine_result import EngineResult
 from kewcore_bench.timing.latency import TIMED_PREDICTS, LatencyOptions
-from kewcore_bench.timing.load_time import LOADS, LoadTime, measure_load
+from kewcore_bench.timing.load_time import measure_loads
 from kewcore_bench.timing.side_by_side import set_side_by_side
 from kewcore_bench.variants.comparison import VariantOpinions, compare_pair
 from kewcore_export import parity_record
@@ -152,7 +151,10 @@ def _variant(
     reference = opinions[REFERENCE]
     rows = _engines(group, options, pixels, timing) if timing is not None else ()
     timed = {one.path: row for one in group for row in rows if (row.engine, row.path) == ("package", one.path)}
-    loads = _loads(specs, run, pixels, options)
+    timed_loads = {
+        name: specs[name] for name, one in zip(names, group, strict=True) if one.path.stem in options.timed_loads
+    }
+    loads, load_failures = measure_loads(timed_loads, pixels, title=f"{run.variant} loading", seed=options.seed)
     result = VariantResult(
         recipe=run.recipe,
         variant=run.variant,
@@ -166,6 +168,7 @@ def _variant(
                 _package(one, images, reference, opinions[name], timed.get(one.path), options.seed),
                 resident=resident_shares(one.path),
                 load_time=loads.get(name),
+                load_failure=load_failures.get(name),
             )
             for name, one in zip(names, group, strict=True)
         ),
@@ -201,14 +204,6 @@ def _probabilities(
     if key is not None:
         keep(cache, key, found)
     return found
-
-
-def _loads(specs: Mapping[str, EngineSpec], run: RunFacts, pixels: Path, options: BenchOptions) -> dict[str, LoadTime]:
-    asked = {name: one for name, one in specs.items() if name != REFERENCE and one.path.stem in options.timed_loads}
-    if not asked:
-        return {}
-    with progress(f"{run.variant} loading", len(asked) * (LOADS + 1), "loads") as advance:
-        return {name: measure_load(spec, pixels, advance, seed=options.seed) for name, spec in asked.items()}
 
 
 def _latency_options(options: BenchOptions, threads: int) -> LatencyOptions:

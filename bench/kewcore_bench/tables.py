@@ -33,6 +33,7 @@ COLUMNS = (
     "latency ratio [95 %]",
 )
 GATE_COLUMNS = ("package", "gate", "threshold", "value", "95 % interval", "verdict")
+GATE_WORDS = (0, 1, 5)
 _NONE = "–"
 
 
@@ -66,12 +67,18 @@ def gate_rows(verdicts: Iterable[Verdict]) -> list[list[str]]:
             one.package,
             one.gate,
             f"{one.threshold:.12g}",
-            figure(one.value),
+            figure(one.value) if one.value is not None else _NONE,
             f"{figure(one.interval.low)} … {figure(one.interval.high)}" if one.interval else _NONE,
-            ("held" if one.held else "MISSED") + ("" if one.certain else ", uncertain"),
+            _verdict(one),
         ]
         for one in verdicts
     ]
+
+
+def _verdict(one: Verdict) -> str:
+    if one.reason is not None:
+        return f"MISSED: {one.reason}"
+    return ("held" if one.held else "MISSED") + ("" if one.certain else ", uncertain")
 
 
 def notes(result: BenchResult) -> list[str]:

@@ -264,7 +264,7 @@ def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = (), *, w
     if result.comparison is not None:
         print_comparison(result.comparison)
     if verdicts:
-        print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=(0, 1, 5))
+        print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=tables.GATE_WORDS)
     for note in tables.notes(result):
         say(note)
 

@@ -9,12 +9,16 @@ import jsonschema
 import pytest
 from made_results import result_of
 
+from kewcore.artefacts import write_text
 from kewcore_bench.gates.gate_file import GateFile, Gates
 from kewcore_bench.gates.gate_reports import GATES_SCHEMA, gates_object, write_gate_reports
 from kewcore_bench.gates.job_summary import MOST_CHARACTERS, summary
 from kewcore_bench.gates.judging import Verdict, judge
 from kewcore_bench.gates.junit import junit_xml
+from kewcore_bench.report.page import render
 from kewcore_bench.result import BenchResult
+from kewcore_bench.schema import json_text
+from kewcore_bench.stored_result import read_result, stored_object
 
 pytestmark = pytest.mark.unit
 GATES = GateFile(Path("gates.toml"), Gates(min_agreement=0.99, max_latency_ratio=0.9, max_size_mb=3.0))
@@ -53,6 +57,7 @@ def test_the_json_is_as_its_schema_says(result: BenchResult, verdicts: tuple[Ver
         "interval": None,
         "held": True,
         "certain": True,
+        "reason": None,
     }
     for spoilt in (
         {"held": "no"},
@@ -62,6 +67,26 @@ def test_the_json_is_as_its_schema_says(result: BenchResult, verdicts: tuple[Ver
     ):
         with pytest.raises(jsonschema.ValidationError):
             check.validate({**found, **spoilt})
+
+
+def test_a_gate_without_a_value_is_a_failure_with_its_reason(result: BenchResult, tmp_path: Path) -> None:
+    (variant,) = result.variants
+    failed = replace(variant.packages[0], load_failure="it died <at> once")
+    result = replace(result, variants=(replace(variant, packages=(failed,)),))
+    gates = GateFile(Path("gates.toml"), Gates(max_load_ms=10.0))
+    verdicts = judge(gates, result)
+    found = json.loads(json.dumps(gates_object(verdicts, gates, result)))
+    jsonschema.Draft202012Validator(json.loads(GATES_SCHEMA.read_text())).validate(found)
+    assert (found["held"], found["verdicts"][0]["value"]) == (False, None)
+    assert found["verdicts"][0]["reason"] == "could not be loaded: it died <at> once"
+    root = ElementTree.fromstring(junit_xml(verdicts, result))
+    check_junit(root)
+    (failure,) = root.iter("failure")
+    assert failure.attrib["message"].endswith("missed, could not be loaded: it died <at> once")
+    assert "| MISSED: could not be loaded: it died &lt;at> once |" in summary(verdicts, result)
+    assert "could not be loaded: it died &lt;at&gt; once" in render(result, verdicts)
+    write_text(tmp_path / "bench.json", json_text(stored_object(result, verdicts)))
+    assert read_result(tmp_path / "bench.json").verdicts == verdicts
 
 
 def test_the_schema_knows_every_gate_and_every_field() -> None:

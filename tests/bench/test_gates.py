@@ -12,6 +12,8 @@ from kewcore_bench.gates.gate_file import Exceptions, GateFile, Gates
 from kewcore_bench.gates.judging import Verdict, check_measurable, describe, judge
 from kewcore_bench.gates.resident import ResidentShare
 from kewcore_bench.result import BenchResult
+from kewcore_bench.tables import gate_rows
+from kewcore_bench.timing.engine_result import EngineResult
 from kewcore_bench.timing.latency import LatencyRatio
 from kewcore_bench.timing.load_time import load_time
 
@@ -70,10 +72,43 @@ def test_an_exception_takes_the_place_of_the_general_bound() -> None:
 
 def test_a_latency_gate_needs_latency() -> None:
     gates = GateFile(FILE, Gates(), (Exceptions("*", Gates(max_latency_ratio=1.0)),))
-    with pytest.raises(UsageError, match="gate 'max_latency_ratio' needs the latency") as caught:
+    with pytest.raises(UsageError, match="gate 'max_latency_ratio' needs the latency of packages") as caught:
         check_measurable(gates, latency=False)
-    assert caught.value.hint == "leave out --no-latency, or the gate"
+    assert caught.value.hint is not None
+    assert "leave out --no-latency, and name package where you say --engines" in caught.value.hint
     check_measurable(gates, latency=True)
     check_measurable(GateFile(FILE, Gates(max_size_mb=1.0)), latency=False)
     with pytest.raises(UsageError, match="needs a figure that was not measured for 'Tiny-original-int8'"):
         judge(gates, measured(latency_ratio=None))
+
+
+def engine_row(engine: str, path: Path, failure: str | None) -> EngineResult:
+    return EngineResult(engine, path.stem, path, "", engine, failure, latency=None, ratio=None)
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        ("package", "could not be timed: it died"),
+        ("tensorflow", "TensorFlow could not be timed: it died"),
+    ],
+)
+def test_a_package_that_could_not_be_timed_misses_its_gate(failed: str, reason: str) -> None:
+    result = measured(latency_ratio=None)
+    (variant,) = result.variants
+    paths = {"tensorflow": variant.run, "package": variant.packages[0].path}
+    rows = tuple(engine_row(engine, path, "it died" if engine == failed else None) for engine, path in paths.items())
+    other = engine_row("package", Path("other.mlpackage"), "not its failure")
+    result = replace(result, variants=(replace(variant, engines=(other, *rows)),))
+    ratio, size = verdicts(Gates(max_latency_ratio=1.0, max_size_mb=2.0), result)
+    assert (ratio.value, ratio.interval, ratio.held, ratio.certain, ratio.reason) == (None, None, False, True, reason)
+    assert describe(ratio) == f"Tiny-original-int8: gate max_latency_ratio = 1 missed, {reason}"
+    assert gate_rows([ratio]) == [["Tiny-original-int8", "max_latency_ratio", "1", "–", "–", f"MISSED: {reason}"]]
+    assert (size.held, size.reason) == (True, None)
+
+
+def test_a_package_that_could_not_be_loaded_again_misses_its_gate() -> None:
+    (found,) = verdicts(Gates(max_load_ms=1.0), measured(load_time=None, load_failure="no memory"))
+    assert (found.held, found.reason) == (False, "could not be loaded: no memory")
+    with pytest.raises(UsageError, match="gate 'max_load_ms' needs a figure that was not measured for"):
+        verdicts(Gates(max_load_ms=1.0), measured(load_time=None))

@@ -23,6 +23,7 @@ from kewcore_bench.parity_run import cached
 from kewcore_bench.run import BenchOptions, run_bench
 from kewcore_bench.sources import labelled_images
 from kewcore_bench.subjects import find_subject
+from kewcore_bench.timing.load_time import measure_loads
 
 pytestmark = pytest.mark.parity
 
@@ -111,6 +112,16 @@ def test_a_worker_that_is_killed_or_silent_is_reported(
         with pytest.raises(PackageError, match="ended before it answered \\(killed by SIGKILL\\)") as caught:
             engine.time(1, 1)
     assert caught.value.hint == "it may have run out of memory"
+
+
+def test_a_package_that_cannot_be_loaded_has_a_reason_instead_of_a_time(
+    bed: Bed, images: LabelledImages, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "pixels.npy", images.pixels)
+    missing = EngineSpec("package", tmp_path / "none.mlpackage", "auto", 1)
+    found, failures = measure_loads({"none": missing}, tmp_path / "pixels.npy", title="loading")
+    assert (found, failures.keys()) == ({}, {"none"})
+    assert "none.mlpackage" in failures["none"]
 
 
 def test_other_classes_are_refused(bed: Bed, images: LabelledImages) -> None:

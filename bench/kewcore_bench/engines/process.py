@@ -144,6 +144,12 @@ def running_engine(spec: EngineSpec, pixels: Path) -> Iterator[EngineProcess]:
             process.kill()  # It holds nothing worth a farewell: what it wrote is read by now.
 
 
+def failure_text(error: KewError) -> str:
+    """Says in one line why an engine has no figures; of one that died, with the last words of its process."""
+    words = [error.message, *getattr(error, "__notes__", ())[-1:], *([error.hint] if error.hint else [])]
+    return "; ".join(words)
+
+
 class _Channel:
     """Lines to a worker's stdin, and its replies; a thread reads, so that waiting can end."""
 

@@ -113,7 +113,7 @@ def _found(charts: Iterable[Chart | None]) -> list[Chart]:
 def _engines(variant: VariantResult) -> TextTable | None:
     if not engine_table.worth_showing(variant):
         return None
-    ran = replace(variant, engines=tuple(one for one in variant.engines if not one.failure))
+    ran = replace(variant, engines=tuple(one for one in variant.engines if one.latency is not None))
     return TextTable(
         f"{variant.recipe} {variant.variant}: engines side by side",
         engine_table.ENGINE_COLUMNS[:-1],  # The last one says why an engine failed.
@@ -136,7 +136,8 @@ def _failures(variant: VariantResult) -> list[str]:
 
 def _gates(verdicts: Sequence[Verdict]) -> TextTable:
     rows = tuple(map(tuple, tables.gate_rows(verdicts)))
-    return TextTable("What was asked of every package, and what was measured", tables.GATE_COLUMNS, rows, words=(0, 1))
+    title = "What was asked of every package, and what was measured"
+    return TextTable(title, tables.GATE_COLUMNS, rows, words=tables.GATE_WORDS)
 
 
 def _comparison(comparison: VariantComparison) -> dict[str, Any]:

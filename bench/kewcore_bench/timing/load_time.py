@@ -1,14 +1,16 @@
 """How long a package takes to load: several times, each in a fresh process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kewcore.console import progress
+from kewcore.errors import KewError
 from kewcore.parity.intervals import Interval, bootstrap
 from kewcore_bench.engines.load import EngineSpec
-from kewcore_bench.engines.process import running_engine
+from kewcore_bench.engines.process import failure_text, running_engine
 
 LOADS = 7
 """With six, all would lie on one side of the true median in 3 % of cases, and no interval of theirs could cover it."""
@@ -27,6 +29,32 @@ class LoadTime:
     loads_ms: tuple[float, ...]
     median_ms: float
     interval_ms: Interval
+
+
+def measure_loads(
+    packages: Mapping[str, EngineSpec], pixels: Path, *, title: str, seed: int = 0
+) -> tuple[dict[str, LoadTime], dict[str, str]]:
+    """Times the loads of some packages, one after the other; where one cannot be loaded, the others go on.
+
+    Args:
+        packages: By name.
+        pixels: A `.npy` file of images that fit them.
+        title: Of the progress bar.
+        seed: Of the bootstrap.
+
+    Returns:
+        What was timed, and why others could not be, both by name.
+    """
+    found: dict[str, LoadTime] = {}
+    failures: dict[str, str] = {}
+    if packages:
+        with progress(title, len(packages) * (LOADS + 1), "loads") as advance:
+            for name, spec in packages.items():
+                try:
+                    found[name] = measure_load(spec, pixels, advance, seed=seed)
+                except KewError as error:
+                    failures[name] = failure_text(error)
+    return found, failures
 
 
 def measure_load(spec: EngineSpec, pixels: Path, advance: Callable[[], None], *, seed: int = 0) -> LoadTime:

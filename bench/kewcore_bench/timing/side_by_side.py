@@ -15,7 +15,7 @@ from kewcore.console import progress
 from kewcore.errors import KewError, UnsupportedError
 from kewcore_bench.engines.choice import CONVERTERS, REFERENCE_ENGINE, Contender
 from kewcore_bench.engines.load import EngineSpec, check_available
-from kewcore_bench.engines.process import EngineProcess, running_engine
+from kewcore_bench.engines.process import EngineProcess, failure_text, running_engine
 from kewcore_bench.timing import latency as latencies
 from kewcore_bench.timing.engine_result import EngineResult, Throughput
 from kewcore_bench.timing.latency import LatencyOptions, Timings
@@ -60,7 +60,7 @@ def set_side_by_side(
             path=one.path,
             mode=one.mode,
             label=latency.engine if latency is not None else one.label,
-            failure=_reason(failures[one.name]) if one.name in failures else None,
+            failure=failure_text(failures[one.name]) if one.name in failures else None,
             latency=latency,
             ratio=latencies.ratio(latency, reference, options.seed) if latency and reference else None,
             throughput=throughputs.get(one.name, ()),
@@ -150,9 +150,3 @@ def _started(
 def _loaded_files(specs: Mapping[str, EngineSpec]) -> dict[str, Path]:
     keras = {"tensorflow", "keras"}
     return {name: spec.path / "model.keras" if spec.kind in keras else spec.path for name, spec in specs.items()}
-
-
-def _reason(error: KewError) -> str:
-    """Says in one line why an engine has no figures; of one that died, with the last words of its process."""
-    words = [error.message, *getattr(error, "__notes__", ())[-1:], *([error.hint] if error.hint else [])]
-    return "; ".join(words)
