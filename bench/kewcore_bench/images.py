@@ -1,4 +1,4 @@
-"""The labelled images of a bench, and the file through which worker processes share them."""
+"""The labelled images of a bench, the file through which worker processes share them, and small copies to show."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from kewcore_bench.result import DatasetFacts
+
+_THUMBNAIL_PIXELS = 192
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,13 @@ def evenly_limited(labels: Sequence[int], limit: int | None) -> list[int]:
     by_class = np.argsort(np.asarray(labels), kind="stable")
     positions = ((np.arange(limit) + 0.5) * len(labels) / limit).astype(np.int64)
     return [int(index) for index in np.sort(by_class[positions])]
+
+
+def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Makes a small copy, uint8 `[h, w]`, of an image, uint8 `[H, W]`, to be shown in a report."""
+    picture = Image.fromarray(np.array(pixels))
+    picture.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS), Image.Resampling.BILINEAR)
+    return np.asarray(picture)
 
 
 def _holds(source: Path, pixels: NDArray[np.uint8]) -> bool:

@@ -62,7 +62,7 @@ class Opinion:
     """What one classifier thinks of one image.
 
     Attributes:
-        name: `TensorFlow`, or the package's mode.
+        name: `TensorFlow`, or what `kewcore_bench.labels` calls the package.
         class_name: Its top class.
         probability: Of that class.
     """

@@ -18,11 +18,12 @@ from kewcore_bench.candidates import Candidate, RunFacts, history
 from kewcore_bench.engines.choice import DEFAULT_ENGINES, contenders
 from kewcore_bench.engines.load import EngineKind, EngineSpec
 from kewcore_bench.engines.process import running_engine
+from kewcore_bench.gallery import samples
 from kewcore_bench.gates.resident import resident_shares
 from kewcore_bench.hosts import cores_for, host_facts, installed_version, usable_cores
 from kewcore_bench.images import LabelledImages, pixel_file
+from kewcore_bench.labels import REFERENCE, package_labels
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
-from kewcore_bench.report.gallery import samples
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 from kewcore_bench.timing.engine_result import EngineResult
 from kewcore_bench.timing.latency import TIMED_PREDICTS, LatencyOptions
@@ -32,7 +33,6 @@ from kewcore_bench.variants.comparison import VariantOpinions, compare_pair
 from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
 
-REFERENCE = "TensorFlow"
 ROUNDS = 60
 GATE_ROUNDS = 180
 """Rounds where a verdict on a slowdown hangs on them."""
@@ -51,7 +51,7 @@ class BenchOptions:
         cache: Folder in which reference probabilities are kept; None keeps none.
         seed: Of the order of rounds and of bootstraps.
         timed_loads: Names of packages to load several times, to time it.
-        engines: Names as `engine_choice.parse_engines` returns them.
+        engines: Names as `kewcore_bench.engines.choice.parse_engines` returns them.
         starts: How often the process of every engine is started, but TensorFlow's; the rounds are shared out.
         batch_sizes: Images in a call, for throughput; empty measures none.
     """
@@ -143,7 +143,7 @@ def _variant(
     timing: LatencyOptions | None,
 ) -> tuple[VariantResult, VariantOpinions]:
     run = group[0].run
-    names = _names(group)
+    names = package_labels(group)
     specs = {REFERENCE: EngineSpec("tensorflow", run.folder, "auto", threads)} | {
         name: EngineSpec("package", one.path, options.executor, threads) for name, one in zip(names, group, strict=True)
     }
@@ -181,12 +181,6 @@ def _variant(
     by_mode = {one.mode: opinions[name] for name, one in zip(names, group, strict=True) if modes.count(one.mode) == 1}
     said = {REFERENCE: reference, **by_mode}
     return result, VariantOpinions(run.recipe, run.variant, run.source.fingerprint, said)
-
-
-def _names(group: Sequence[Candidate]) -> list[str]:
-    """Names packages by their modes where these tell them apart, by their paths otherwise."""
-    modes = [one.mode for one in group]
-    return modes if len(set(modes)) == len(modes) else [str(one.path) for one in group]
 
 
 def _probabilities(

@@ -18,11 +18,11 @@ from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import compare_corrupted
 from kewcore.parity.roc import roc_curves
 from kewcore_bench.depth.occlusion_result import OcclusionMap, OcclusionSample
+from kewcore_bench.gallery import samples
 from kewcore_bench.gates.gate_file import GateFile, Gates
 from kewcore_bench.gates.judging import judge
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.images import LabelledImages
-from kewcore_bench.report.gallery import samples
 from kewcore_bench.report.page import render
 from kewcore_bench.result import BenchResult, DatasetFacts, PackageResult, VariantResult
 from kewcore_bench.timing import latency

@@ -6,9 +6,9 @@ import numpy as np
 
 from kewcore.parity.agreement import compare
 from kewcore.parity.classification import evaluate
+from kewcore_bench.gallery import samples
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.images import LabelledImages
-from kewcore_bench.report.gallery import samples
 from kewcore_bench.result import BenchResult, DatasetFacts, PackageResult, VariantResult
 from kewcore_bench.timing import latency
 from kewcore_bench.timing.latency import Latency, LatencyOptions

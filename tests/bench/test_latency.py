@@ -14,9 +14,9 @@ from made_results import latency_of
 
 from kewcore_bench.engines.load import EngineSpec
 from kewcore_bench.engines.process import EngineProcess, LoadFigures
+from kewcore_bench.gallery import choose
 from kewcore_bench.hosts import host_facts, usable_cores
 from kewcore_bench.images import evenly_limited, pixel_file
-from kewcore_bench.report.gallery import choose
 from kewcore_bench.timing.latency import LatencyOptions, measure, ratio
 
 pytestmark = pytest.mark.unit

@@ -14,7 +14,7 @@ from kewcore.parity.drift import LayerDrift
 from kewcore_bench.report import class_charts, depth_charts, latency_charts, size_charts, summary
 from kewcore_bench.report.drawing import COLOURS, INK, colour
 from kewcore_bench.report.page import render
-from kewcore_bench.report.series import package_labels
+from kewcore_bench.report.series import shown_labels
 from kewcore_bench.schema import json_text, to_object
 from kewcore_bench.stored_result import from_json
 
@@ -123,10 +123,10 @@ def test_packages_of_one_mode_and_runs_of_one_variant_are_told_apart() -> None:
     variant = result.variants[0]
     first = variant.packages[0]
     twins = (first, replace(first, path=first.path.with_name("other.mlpackage"), name="other"))
-    assert package_labels(variant) == ["int8"]
-    assert package_labels(replace(variant, packages=twins)) == ["Tiny-original-int8", "other"]
+    assert shown_labels(variant) == ["int8"]
+    assert shown_labels(replace(variant, packages=twins)) == ["Tiny-original-int8", "other"]
     same = (first, replace(first, path=first.path.parent / "deeper" / first.path.name))
-    assert package_labels(replace(variant, packages=same))[1] == "packages/deeper/Tiny-original-int8.mlpackage"
+    assert shown_labels(replace(variant, packages=same))[1] == "packages/deeper/Tiny-original-int8.mlpackage"
     again = replace(variant, run=variant.run.with_name("again"))
     page = render(replace(result, variants=(variant, again)))
     ids = re.findall(r'\bid="([^"]+)"', page)

@@ -14,6 +14,7 @@ from kewcore_bench.depth.robustness import measure_robustness
 from kewcore_bench.engines.load import EngineSpec
 from kewcore_bench.hosts import usable_cores
 from kewcore_bench.images import LabelledImages, evenly_limited
+from kewcore_bench.labels import REFERENCE, package_labels
 from kewcore_bench.result import BenchResult, VariantResult
 
 TRACE_IMAGES = 8
@@ -112,12 +113,9 @@ def _with_drift(variant: VariantResult, images: LabelledImages, options: DepthOp
 
 def _with_occlusion(variant: VariantResult, images: LabelledImages, options: DepthOptions) -> VariantResult:
     threads = options.threads or usable_cores()
-    modes = [one.mode for one in variant.packages]
-    engines = {"TensorFlow": EngineSpec("tensorflow", variant.run, "auto", threads)} | {
-        one.mode if modes.count(one.mode) == 1 else str(one.path): EngineSpec(
-            "package", one.path, options.executor, threads
-        )
-        for one in variant.packages
+    engines = {REFERENCE: EngineSpec("tensorflow", variant.run, "auto", threads)} | {
+        label: EngineSpec("package", one.path, options.executor, threads)
+        for label, one in zip(package_labels(variant.packages), variant.packages, strict=True)
     }
     files = choose_images(variant.gallery, options.occlusion_images)
     return replace(variant, occlusion=measure_occlusion(engines, images, files, what=variant.variant))

@@ -10,8 +10,7 @@ from kewcore.console import progress
 from kewcore_bench.depth.occlusion_result import OcclusionMap, OcclusionSample
 from kewcore_bench.depth.pixel_sets import Write, answers
 from kewcore_bench.engines.load import EngineSpec
-from kewcore_bench.images import LabelledImages
-from kewcore_bench.report.pictures import thumbnail
+from kewcore_bench.images import LabelledImages, thumbnail
 from kewcore_bench.result import Sample
 
 GREY = 128

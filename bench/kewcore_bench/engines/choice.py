@@ -13,7 +13,7 @@ from kewcore_bench.engines.coreml import COMPUTE_UNITS
 from kewcore_bench.engines.litert import convert_to_litert
 from kewcore_bench.engines.load import EngineKind, EngineSpec
 from kewcore_bench.engines.peers import convert_with_tf2onnx
-from kewcore_bench.timing.engine_result import REFERENCE_SUBJECT
+from kewcore_bench.labels import REFERENCE_SUBJECT
 
 REFERENCE_ENGINE: EngineKind = "tensorflow"
 PLAIN_NAMES: Mapping[EngineKind, str] = MappingProxyType(

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from kewcore.parity.classification import ClassificationMetrics
 from kewcore.parity.roc import RocCurve
+from kewcore_bench.labels import REFERENCE
 from kewcore_bench.report.drawing import Chart, colour, figure, legend_above, svg
-from kewcore_bench.report.series import REFERENCE, classifiers, package_labels, plain, slug
+from kewcore_bench.report.series import classifiers, plain, shown_labels, slug
 from kewcore_bench.result import VariantResult
 
 _ENDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -42,7 +43,7 @@ def roc_chart(variant: VariantResult) -> Chart | None:
 
     The axis of false positives ends where all curves have all but reached the top, or nothing could be told apart.
     """
-    packages = zip(package_labels(variant), variant.packages, strict=True)
+    packages = zip(shown_labels(variant), variant.packages, strict=True)
     curves = [(REFERENCE, variant.roc), *((label, one.roc) for label, one in packages)]
     names = _shown(variant)
     if not names:

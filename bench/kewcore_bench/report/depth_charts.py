@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from kewcore.parity.drift import LayerDrift, worst_first
 from kewcore.parity.robustness import CorruptionParity
+from kewcore_bench.labels import REFERENCE
 from kewcore_bench.report.drawing import Chart, colour, figure, legend_above, marker, svg
-from kewcore_bench.report.series import REFERENCE, package_labels, slug
+from kewcore_bench.report.series import shown_labels, slug
 from kewcore_bench.result import PackageResult, VariantResult
 
 _EQUAL_DB = 160.0
@@ -99,7 +100,7 @@ def robustness_chart(variant: VariantResult) -> Chart | None:
 
 
 def _numbered(variant: VariantResult) -> list[tuple[int, str, PackageResult]]:
-    packages = zip(package_labels(variant), variant.packages, strict=True)
+    packages = zip(shown_labels(variant), variant.packages, strict=True)
     return [(index, label, one) for index, (label, one) in enumerate(packages, start=1)]
 
 

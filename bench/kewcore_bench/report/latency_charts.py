@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kewcore_bench.labels import REFERENCE
 from kewcore_bench.report.drawing import INK, Chart, colour, figure, svg
-from kewcore_bench.report.series import REFERENCE, package_labels, slug
+from kewcore_bench.report.series import shown_labels, slug
 from kewcore_bench.result import VariantResult
 from kewcore_bench.timing.latency import Latency
 
@@ -15,7 +16,7 @@ _ROW_INCHES = 0.36
 
 def latency_chart(variant: VariantResult) -> Chart | None:
     """Draws the latency of the reference and every package; None where it was not measured."""
-    packages = zip(package_labels(variant), variant.packages, strict=True)
+    packages = zip(shown_labels(variant), variant.packages, strict=True)
     rows = [(REFERENCE, variant.latency), *((label, one.latency) for label, one in packages)]
     return _chart(
         "Latency", f"latency-{slug(variant)}", [(name, found, i) for i, (name, found) in enumerate(rows) if found]
@@ -24,7 +25,7 @@ def latency_chart(variant: VariantResult) -> Chart | None:
 
 def engines_chart(variant: VariantResult) -> Chart | None:
     """Draws the latency of every engine that ran, package by package; None where no other engines were asked for."""
-    packages = zip(package_labels(variant), variant.packages, strict=True)
+    packages = zip(shown_labels(variant), variant.packages, strict=True)
     series = {one.path: (label, index) for index, (label, one) in enumerate(packages, start=1)}
     rows = [
         (f"{one.engine} {series.get(one.path, ('', 0))[0]}".strip(), one.latency, series.get(one.path, ("", 0))[1])

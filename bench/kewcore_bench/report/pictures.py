@@ -14,9 +14,8 @@ from PIL import Image
 from kewcore.data.images import read_image
 from kewcore.errors import DataError
 from kewcore.recipes import ResizePolicy
+from kewcore_bench.images import thumbnail
 from kewcore_bench.result import BenchResult, DatasetFacts, VariantResult
-
-_THUMBNAIL_PIXELS = 192
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,6 @@ class Pictured:
 
     result: BenchResult
     missing: Mapping[str, tuple[Path, ...]]
-
-
-def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Makes a small copy, uint8 `[h, w]`, of an image, uint8 `[H, W]`."""
-    picture = Image.fromarray(np.array(pixels))
-    picture.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS), Image.Resampling.BILINEAR)
-    return np.asarray(picture)
 
 
 def data_uri(picture: NDArray[np.uint8]) -> str:

@@ -5,22 +5,18 @@ import zlib
 
 from kewcore.console import printable
 from kewcore.parity.classification import ClassificationMetrics
+from kewcore_bench.labels import REFERENCE, package_labels
 from kewcore_bench.result import VariantResult
 
-REFERENCE = "TensorFlow"
 
-
-def package_labels(variant: VariantResult) -> list[str]:
-    """Names packages by their modes where these tell them apart, else by their names, else by their paths."""
-    for names in ([one.mode for one in variant.packages], [one.name for one in variant.packages]):
-        if len(set(names)) == len(names):
-            return [printable(name) for name in names]
-    return [printable(str(one.path)) for one in variant.packages]
+def shown_labels(variant: VariantResult) -> list[str]:
+    """Names the variant's packages as `kewcore_bench.labels` does, with nothing in them that a page would act on."""
+    return [printable(label) for label in package_labels(variant.packages)]
 
 
 def classifiers(variant: VariantResult) -> list[tuple[str, ClassificationMetrics]]:
     """Lists the reference and the packages with their figures, in the order of colours."""
-    packages = zip(package_labels(variant), variant.packages, strict=True)
+    packages = zip(shown_labels(variant), variant.packages, strict=True)
     return [(REFERENCE, variant.metrics), *((label, one.metrics) for label, one in packages)]
 
 

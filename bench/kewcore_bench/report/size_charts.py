@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kewcore.parity.intervals import Interval
+from kewcore_bench.labels import REFERENCE
 from kewcore_bench.report.drawing import INK, Chart, colour, figure, legend_above, marker, svg
-from kewcore_bench.report.series import REFERENCE, package_labels, slug
+from kewcore_bench.report.series import shown_labels, slug
 from kewcore_bench.result import VariantResult
 
 
@@ -24,7 +25,7 @@ def accuracy_by_size(variant: VariantResult) -> Chart:
     reference = _Point(REFERENCE, variant.float32_bytes / 1e6, metrics.accuracy, metrics.accuracy_interval, 0)
     packages = [
         _Point(label, one.size_bytes / 1e6, one.metrics.accuracy, one.metrics.accuracy_interval, index)
-        for index, (label, one) in enumerate(zip(package_labels(variant), variant.packages, strict=True), start=1)
+        for index, (label, one) in enumerate(zip(shown_labels(variant), variant.packages, strict=True), start=1)
     ]
     return _chart(variant, "Size against accuracy", "accuracy", [reference, *packages])
 
@@ -33,7 +34,7 @@ def agreement_by_size(variant: VariantResult) -> Chart:
     """Draws agreement with the reference over size."""
     points = [
         _Point(label, one.size_bytes / 1e6, one.parity.top1_agreement, one.parity.top1_agreement_interval, index)
-        for index, (label, one) in enumerate(zip(package_labels(variant), variant.packages, strict=True), start=1)
+        for index, (label, one) in enumerate(zip(shown_labels(variant), variant.packages, strict=True), start=1)
     ]
     return _chart(variant, "Size against agreement", "agreement", points)
 

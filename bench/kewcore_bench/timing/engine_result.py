@@ -5,9 +5,6 @@ from pathlib import Path
 
 from kewcore_bench.timing.latency import Latency, LatencyRatio
 
-REFERENCE_SUBJECT = "TensorFlow reference"
-"""Subject of engines that run the run's own network, converted or not, and no package."""
-
 
 @dataclass(frozen=True)
 class Throughput:

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kewcore_bench.images import LabelledImages
-from kewcore_bench.report.pictures import thumbnail
+from kewcore_bench.images import LabelledImages, thumbnail
 from kewcore_bench.result import Opinion, Sample
 
 SAMPLES = 18
