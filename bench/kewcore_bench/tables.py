@@ -1,14 +1,16 @@
-"""The result as rows of text: one table a variant, the same on the terminal, in Markdown and in the report."""
+"""The result as rows of text: one table a variant, the same in Markdown and in the report, shorter on terminals."""
 
 import math
 from collections.abc import Iterable, Sequence
 
 from kewcore.console import printable
-from kewcore.parity.intervals import Interval
+from kewcore.parity.agreement import ParityMetrics
 from kewcore_bench.depth.tables import depth_tables
 from kewcore_bench.gates.judging import Verdict, figure
+from kewcore_bench.labels import REFERENCE, REFERENCE_SUBJECT, package_labels
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 from kewcore_bench.timing.engine_table import ENGINE_COLUMNS, engine_rows
+from kewcore_bench.timing.latency import LatencyRatio
 from kewcore_bench.variants.comparison import VariantComparison
 from kewcore_bench.variants.tables import (
     BALANCE_COLUMNS,
@@ -32,6 +34,8 @@ COLUMNS = (
     "latency, ms (p95)",
     "latency ratio [95 %]",
 )
+TERMINAL_COLUMNS = ("package", "MB", "accuracy", "agreement [95 %]", "max |Δp|", "ms", "ratio [95 %]")
+"""What fits a terminal of 100 columns; the rest stands in `bench.md`, `bench.html` and `bench.json`."""
 GATE_COLUMNS = ("package", "gate", "threshold", "value", "95 % interval", "verdict")
 GATE_WORDS = (0, 1, 5)
 _NONE = "–"
@@ -47,7 +51,7 @@ def rows(variant: VariantResult) -> list[list[str]]:
     """Writes the reference as the first row and each package as one of the others; columns are `COLUMNS`."""
     latency = variant.latency
     reference = [
-        "TensorFlow reference",
+        REFERENCE_SUBJECT,
         megabytes(variant.float32_bytes),
         "1.000",
         percent(variant.metrics.accuracy),
@@ -58,6 +62,35 @@ def rows(variant: VariantResult) -> list[list[str]]:
         "1.00" if latency else _NONE,
     ]
     return [reference, *(_package_row(package) for package in variant.packages)]
+
+
+def terminal_rows(variant: VariantResult) -> list[list[str]]:
+    """Writes the reference and each package in short, as `labels` call them; columns are `TERMINAL_COLUMNS`."""
+    latency = variant.latency
+    reference = [
+        REFERENCE,
+        f"{variant.float32_bytes / 1e6:.3g}",
+        percent(variant.metrics.accuracy),
+        _NONE,
+        _NONE,
+        f"{latency.median_ms:.1f}" if latency else _NONE,
+        "1.00" if latency else _NONE,
+    ]
+    labels = package_labels(variant.packages)
+    return [reference, *(_terminal_row(*pair) for pair in zip(labels, variant.packages, strict=True))]
+
+
+def _terminal_row(label: str, package: PackageResult) -> list[str]:
+    parity, latency = package.parity, package.latency
+    return [
+        label,
+        f"{package.size_bytes / 1e6:.3g}",
+        percent(package.metrics.accuracy),
+        _agreement(parity),
+        f"{parity.max_abs_dp:.1e}",
+        f"{latency.median_ms:.1f}" if latency else _NONE,
+        _ratio(package.latency_ratio),
+    ]
 
 
 def gate_rows(verdicts: Iterable[Verdict]) -> list[list[str]]:
@@ -88,7 +121,7 @@ def notes(result: BenchResult) -> list[str]:
         options = result.latency_options
         threads = f"{options.threads} thread{'' if options.threads == 1 else 's'}"
         said.append(
-            f"Latency is the median, p95 in brackets: {result.host.note}; one image at a time, {threads}, "
+            f"Latency is the median, p95 where brackets follow: {result.host.note}; one image at a time, {threads}, "
             f"{options.rounds_a_start * options.starts} interleaved rounds of {options.predicts}, each engine in a "
             f"process of its own, started {_times(options.starts)}; ratio to TensorFlow within a round."
         )
@@ -154,22 +187,27 @@ def decibels(value: float) -> str:
 
 
 def _package_row(package: PackageResult) -> list[str]:
-    parity, latency, ratio = package.parity, package.latency, package.latency_ratio
+    parity, latency = package.parity, package.latency
     return [
         package.name,
         megabytes(package.size_bytes),
         f"{package.float32_ratio:.3f}",
         percent(package.metrics.accuracy),
-        f"{percent(parity.top1_agreement)} {_percents(parity.top1_agreement_interval)}",
+        _agreement(parity),
         f"{parity.max_abs_dp:.1e} ({parity.mean_abs_dp:.1e})",
         decibels(parity.logit_snr_db),
         f"{latency.median_ms:.1f} ({latency.p95_ms:.1f})" if latency else _NONE,
-        f"{ratio.median:.2f} [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio else _NONE,
+        _ratio(package.latency_ratio),
     ]
 
 
-def _percents(interval: Interval) -> str:
-    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+def _agreement(parity: ParityMetrics) -> str:
+    interval = parity.top1_agreement_interval
+    return f"{percent(parity.top1_agreement)} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _ratio(ratio: LatencyRatio | None) -> str:
+    return f"{ratio.median:.2f} [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio else _NONE
 
 
 def markdown_table(columns: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:

@@ -1,21 +1,13 @@
 """`kewcore bench`: parity and latency of packages against their references, gates, and the report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kewcore.cli.bench_baseline import BaselineFile, Detectable, MaxSlowdown, parse_percent
 from kewcore.cli.options import Data, Executor, ExecutorName, Json, Quiet, Seed, SkipBad, Verbose
 from kewcore.cli.train import CACHE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kewcore.artefacts import Artefact
-    from kewcore_bench.gates.judging import Verdict
-    from kewcore_bench.result import BenchResult
-    from kewcore_bench.variants.comparison import VariantComparison
 
 REPORTS_FOLDER = Path("reports")
 
@@ -124,6 +116,7 @@ def bench(
     """
     from kewcore.artefacts import check_writable
     from kewcore.cli.bench_baseline import print_against_baseline, print_detectable
+    from kewcore.cli.bench_output import print_result, write_reports
     from kewcore.cli.output import print_json, report_written
     from kewcore.console import say, warn
     from kewcore.errors import CheckFailedError, StorageError, UsageError
@@ -223,63 +216,3 @@ def bench(
     missed += lost(earlier, result) if earlier is not None else ()
     if missed:
         raise CheckFailedError("; ".join(missed))
-
-
-def write_reports(
-    result: "BenchResult", out: Path, verdicts: "Sequence[Verdict]" = (), *, html: bool = True
-) -> "list[Artefact]":
-    """Writes `bench.json`, `bench.md` and, unless told otherwise, `bench.html` into `out`."""
-    from kewcore.artefacts import write_text
-    from kewcore_bench.report.page import write_report
-    from kewcore_bench.schema import json_text
-    from kewcore_bench.stored_result import stored_object
-    from kewcore_bench.tables import markdown
-
-    written = [
-        write_text(out / "bench.json", json_text(stored_object(result, verdicts))),
-        write_text(out / "bench.md", markdown(result, verdicts)),
-    ]
-    return [*written, write_report(result, out / "bench.html", verdicts)] if html else written
-
-
-def print_result(result: "BenchResult", verdicts: "Sequence[Verdict]" = (), *, worst_first: bool = True) -> None:
-    """Prints one table a variant and the verdicts on stdout, and what must be known of them on stderr."""
-    from kewcore.cli.output import print_table
-    from kewcore.console import say
-    from kewcore_bench import tables
-    from kewcore_bench.depth.tables import depth_tables
-    from kewcore_bench.timing import engine_table
-
-    for variant in result.variants:
-        print_table(tables.title(result, variant), tables.COLUMNS, tables.rows(variant))
-        if engine_table.worth_showing(variant):
-            print_table(
-                f"{variant.recipe} {variant.variant}: engines",
-                engine_table.ENGINE_COLUMNS,
-                engine_table.engine_rows(variant),
-                left=engine_table.ENGINE_WORDS,
-            )
-    for table in depth_tables(result, worst_first=worst_first):
-        print_table(table.title, table.columns, table.rows, left=table.words)
-    if result.comparison is not None:
-        print_comparison(result.comparison)
-    if verdicts:
-        print_table("Gates", tables.GATE_COLUMNS, tables.gate_rows(verdicts), left=tables.GATE_WORDS)
-    for note in tables.notes(result):
-        say(note)
-
-
-def print_comparison(comparison: "VariantComparison") -> None:
-    """Prints what synthetic images gain, by engine and by class, and how they even out the classes."""
-    from kewcore.cli.output import print_table
-    from kewcore.console import say
-    from kewcore_bench.variants import tables
-
-    print_table(tables.comparison_title(comparison), tables.GAIN_COLUMNS, tables.gain_rows(comparison), left=(0, 7))
-    print_table(
-        "accuracy by class, original → synthetic", tables.class_columns(comparison), tables.class_rows(comparison)
-    )
-    if balance := tables.balance_rows(comparison):
-        print_table("training images by class", tables.BALANCE_COLUMNS, balance)
-    for note in tables.comparison_notes(comparison):
-        say(note)

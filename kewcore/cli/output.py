@@ -41,7 +41,7 @@ def print_table(
     from rich.table import Table
 
     words = range(left) if isinstance(left, int) else left
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index in words else "right", overflow="fold")
     rows = [tuple(map(printable, row)) for row in rows]

@@ -10,11 +10,26 @@ from pathlib import Path
 import pytest
 from made_results import result_of
 
+from kewcore.cli.output import print_table
 from kewcore_bench.gates.gate_file import GateFile, Gates
 from kewcore_bench.gates.judging import judge
+from kewcore_bench.labels import REFERENCE_SUBJECT
 from kewcore_bench.report.page import render, write_report
 from kewcore_bench.schema import to_json, to_object
-from kewcore_bench.tables import COLUMNS, decibels, markdown, megabytes, notes, percent, rows, title
+from kewcore_bench.tables import (
+    COLUMNS,
+    TERMINAL_COLUMNS,
+    decibels,
+    markdown,
+    megabytes,
+    notes,
+    percent,
+    rows,
+    terminal_rows,
+    title,
+)
+from kewcore_bench.timing import engine_table
+from kewcore_bench.timing.engine_result import EngineResult, Throughput
 
 pytestmark = pytest.mark.unit
 
@@ -38,6 +53,43 @@ def test_the_table_has_the_reference_first_and_the_figures_of_each_package() -> 
         "latency, ms (p95)": "5.5 (6.0)",
         "latency ratio [95 %]": "0.50 [0.50, 0.50]",
     }
+
+
+def test_the_table_of_a_terminal_fits_100_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    (variant,) = result_of(agree=100, of=100).variants
+    large = replace(variant.packages[0], mode="rank-96x64-palette-6", size_bytes=140_600_000)
+    latency = replace(variant.latency, median_ms=123.4) if variant.latency else None
+    variant = replace(variant, packages=(large,), latency=latency, float32_bytes=562_000_000)
+    assert terminal_rows(variant) == [
+        ["TensorFlow", "562", "99.0 %", "–", "–", "123.4", "1.00"],
+        ["rank-96x64-palette-6", "141", "99.0 %", "100.0 % [96.3, 100.0]", "0.0e+00", "5.5", "0.50 [0.50, 0.50]"],
+    ]
+    print_table("", TERMINAL_COLUMNS, terminal_rows(variant))
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+def test_engines_on_a_terminal_fit_100_columns_and_failures_stand_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    (variant,) = result_of(agree=100, of=100).variants
+    (package,) = variant.packages
+    throughput = (Throughput(1, 70.0), Throughput(8, 95.0), Throughput(32, 101.4))
+    own = EngineResult("package", package.name, package.path, "int8", "kewcore", None, package.latency, None)
+    own_ratio = package.latency_ratio
+    engines = (
+        replace(own, engine="tensorflow", subject=REFERENCE_SUBJECT, ratio=own_ratio, throughput=throughput),
+        replace(own, ratio=own_ratio),
+        replace(own, engine="coreml-all", label="Core ML (ALL) on iPhone15,2, iOS 18.1"),
+        replace(own, engine="coreml-cpu-gpu", label="Core ML", failure="no Mac", latency=None),
+    )
+    variant = replace(variant, engines=engines)
+    assert engine_table.terminal_rows(variant) == [
+        ["tensorflow", "–", "5.5", "6.0", "6.0", "0.50 [0.50, 0.50]", "1: 70, 8: 95, 32: 101"],
+        ["package", "int8", "5.5", "6.0", "6.0", "0.50 [0.50, 0.50]", "–"],
+        ["Core ML (ALL) on iPhone15,2, iOS 18.1", "int8", "5.5", "6.0", "6.0", "–", "–"],
+    ]
+    assert engine_table.failure_rows(variant) == [["coreml-cpu-gpu", "int8", "no Mac"]]
+    here = engine_table.terminal_rows(variant)[:2]
+    print_table("", engine_table.TERMINAL_COLUMNS, here, left=engine_table.SHORT_WORDS)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
 
 
 def test_figures_in_words() -> None:

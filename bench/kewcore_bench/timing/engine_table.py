@@ -1,6 +1,7 @@
-"""Engines side by side as rows of text: the same on the terminal and in Markdown."""
+"""Engines side by side as rows of text: in full for Markdown and the report, in short for terminals."""
 
 from kewcore_bench.engines.choice import DEFAULT_ENGINES
+from kewcore_bench.labels import package_labels
 from kewcore_bench.result import VariantResult
 from kewcore_bench.timing.engine_result import EngineResult, Throughput
 from kewcore_bench.timing.latency import Latency, LatencyRatio
@@ -21,12 +22,31 @@ ENGINE_COLUMNS = (
 )
 ENGINE_WORDS = (0, 1, 11)
 """Columns of words; the others hold figures."""
+TERMINAL_COLUMNS = ("engine", "package", "ms", "p95", "p99", "ratio [95 %]", "images/s by batch")
+"""What fits a terminal of 100 columns."""
+FAILURE_COLUMNS = ("engine", "package", "why there are no figures")
+SHORT_WORDS = (0, 1)
+"""Columns of words of `TERMINAL_COLUMNS`; those of `FAILURE_COLUMNS` all are."""
 _NONE = "–"
 
 
 def engine_rows(variant: VariantResult) -> list[list[str]]:
     """Writes one row an engine and model, failures included; columns are `ENGINE_COLUMNS`."""
     return [_row(one) for one in variant.engines]
+
+
+def terminal_rows(variant: VariantResult) -> list[list[str]]:
+    """Writes one row for each engine and model that has figures; columns are `TERMINAL_COLUMNS`."""
+    return [
+        [*_names(variant, one), *_times(one.latency)[:3], _ratio(one.ratio), _throughput(one.throughput)]
+        for one in variant.engines
+        if one.latency is not None
+    ]
+
+
+def failure_rows(variant: VariantResult) -> list[list[str]]:
+    """Writes one row for each engine and model that failed; columns are `FAILURE_COLUMNS`."""
+    return [[*_names(variant, one), one.failure] for one in variant.engines if one.failure]
 
 
 def worth_showing(variant: VariantResult) -> bool:
@@ -47,6 +67,14 @@ def _row(one: EngineResult) -> list[str]:
         f"{one.model_size_bytes / 1e6:.1f} MB" if one.model_size_bytes is not None else _NONE,
         one.failure or "",
     ]
+
+
+def _names(variant: VariantResult, one: EngineResult) -> tuple[str, str]:
+    """Names engine and package in short; what was timed elsewhere, without a ratio, keeps the label with its device."""
+    elsewhere = one.latency is not None and one.ratio is None
+    labels = zip(package_labels(variant.packages), variant.packages, strict=True)
+    package = next((label for label, each in labels if each.name == one.subject), _NONE)
+    return one.label if elsewhere else one.engine, package
 
 
 def _times(latency: Latency) -> list[str]:
