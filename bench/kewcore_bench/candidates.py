@@ -94,7 +94,10 @@ def candidate(package: Path) -> Candidate:
         RunError: The run is missing or damaged.
     """
     if not package.is_dir():
-        raise PackageError(f"no package at '{package}': expected a folder ending in {PACKAGE_SUFFIX}")
+        raise PackageError(
+            f"no package at '{package}': expected a folder ending in {PACKAGE_SUFFIX}",
+            hint="without a path, kewcore bench takes the packages in ./packages",
+        )
     sidecar = load_sidecar(package)
     folder = Path(os.path.normpath(package.parent / sidecar.run.path))
     if not folder.is_dir():
@@ -148,4 +151,7 @@ def history(run: Path) -> dict[str, tuple[float, ...]]:
             head, *table = csv.reader(stream)
         return {name: tuple(float(row[index]) for row in table) for index, name in enumerate(head)}
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise RunError(f"'{path}' is not a table of numbers: {error}") from error
+        raise RunError(
+            f"'{path}' is not a table of numbers: {error}",
+            hint="move it away: a bench needs it for the chart of the training alone",
+        ) from error

@@ -98,6 +98,7 @@ def _probabilities(subject: Subject, images: LabelledImages, executor: ExecutorC
     if classifier.class_names != images.class_names:
         raise UsageError(
             f"'{subject.path}' has the classes {', '.join(classifier.class_names)}; "
-            f"the images have {', '.join(images.class_names)}"
+            f"the images have {', '.join(images.class_names)}",
+            hint="evaluate models of the same classes, in the same order",
         )
     return classifier.probabilities(images.pixels)

@@ -42,7 +42,8 @@ def check_classes(engine: EngineProcess, class_names: tuple[str, ...]) -> None:
     if engine.load.class_names != class_names:
         raise PackageError(
             f"'{engine.spec.path}' has the classes {', '.join(engine.load.class_names)}; "
-            f"the images have {', '.join(class_names)}"
+            f"the images have {', '.join(class_names)}",
+            hint="compare models of the same classes, in the same order",
         )
 
 

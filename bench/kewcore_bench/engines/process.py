@@ -178,7 +178,8 @@ class _Channel:
             line = self._lines.get(timeout=ANSWER_WITHIN_S)
         except queue.Empty:
             raise PackageError(
-                f"the engine of '{self._spec.path}' has not answered for {ANSWER_WITHIN_S:.0f} s"
+                f"the engine of '{self._spec.path}' has not answered for {ANSWER_WITHIN_S:.0f} s",
+                hint="if the machine is busy or short of memory, try again with --limit or fewer --threads",
             ) from None
         if not line:
             raise self._died()

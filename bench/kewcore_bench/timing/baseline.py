@@ -140,7 +140,8 @@ def check_comparable(baseline: Baseline, threads: int, packages: Sequence[tuple[
         raise UsageError(
             f"baseline '{baseline.path}' has no package in common with this bench: it holds "
             f"{', '.join(sorted(name for name, _ in held)) or 'none'}; "
-            f"this bench is of {', '.join(name for name, _ in packages)}"
+            f"this bench is of {', '.join(name for name, _ in packages)}",
+            hint="name packages of the baseline, or of the same modes; or make a new baseline",
         )
 
 
