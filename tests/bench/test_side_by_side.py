@@ -107,15 +107,20 @@ def test_litert_answers_as_keras_does(bed: Bed, pixels: Path, tmp_path: Path) ->
         np.testing.assert_allclose(engine.predict_one(images[3:4]), expected[3:4], atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def network(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bed's network as tf2onnx converts it."""
+    pytest.importorskip("tf2onnx", reason="the extra 'peers' is not installed: tf2onnx")
+    return convert_with_tf2onnx(bed.run / "model.keras", tmp_path_factory.mktemp("converted") / "network.onnx")
+
+
 @pytest.mark.parity
 @pytest.mark.parametrize("kind", ["onnxruntime", "openvino"])
-def test_peers_answer_as_keras_does(bed: Bed, pixels: Path, tmp_path: Path, kind: str) -> None:
-    for library in ("tf2onnx", kind):
-        pytest.importorskip(library, reason=f"the extra 'peers' is not installed: {library}")
+def test_peers_answer_as_keras_does(bed: Bed, pixels: Path, network: Path, kind: str) -> None:
+    pytest.importorskip(kind, reason=f"the extra 'peers' is not installed: {kind}")
     images = np.load(pixels)
     expected = load_engine(EngineSpec("tensorflow", bed.run, "auto", 1)).predict_batch(images)
-    file = convert_with_tf2onnx(bed.run / "model.keras", tmp_path / "network.onnx")
-    engine = load_engine(EngineSpec(kind, file, "auto", 1))  # type: ignore[arg-type]
+    engine = load_engine(EngineSpec(kind, network, "auto", 1))  # type: ignore[arg-type]
     np.testing.assert_allclose(engine.predict_batch(images), expected, atol=1e-5)
     np.testing.assert_allclose(engine.predict_one(images[3:4]), expected[3:4], atol=1e-5)
 

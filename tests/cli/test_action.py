@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from bench_bed import Bed
 
 pytestmark = pytest.mark.cli
 ROOT = Path(__file__).parents[2]
@@ -54,11 +53,6 @@ def run_step(
 def inputs(**given: str) -> dict[str, str]:
     defaults = {name: one["default"] for name, one in ACTION["inputs"].items()}
     return {f"inputs.{name}": value for name, value in ({**defaults, "python": sys.executable} | given).items()}
-
-
-@pytest.fixture(scope="module")
-def folder(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(bed.data.parent, tmp_path_factory.mktemp("action") / "bed")
 
 
 def bench(folder: Path, **given: str) -> tuple["subprocess.CompletedProcess[str]", dict[str, str], str]:

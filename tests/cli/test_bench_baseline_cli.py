@@ -1,13 +1,12 @@
 """`kewcore bench` with `--engines`, `--baseline` and `--detectable`, as a person runs it."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from bench_bed import Bed
+from kewcore_command import kewcore_here
 
 pytestmark = [pytest.mark.cli, pytest.mark.parity]
 KEWCORE = Path(sys.executable).with_name("kewcore")
@@ -19,20 +18,19 @@ def bench(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.slow
-def test_a_slowdown_since_the_baseline_is_called(bed: Bed, tmp_path: Path) -> None:
-    folder = shutil.copytree(bed.data.parent, tmp_path / "bed")
+def test_a_slowdown_since_the_baseline_is_called(folder: Path) -> None:
     quick = ("packages/tiny-original-fp16.mlpackage", "--rounds", "6", "--threads", "1", "--no-html")
-    first = bench(folder, *quick, "--engines", "package,coreml", "--batch-sizes", "2", "--detectable")
+    first = bench(folder, *quick, "--engines", "package,coreml", "--batch-sizes", "2", "--detectable", "--out", "then")
     assert first.returncode == 0, first.stderr
     assert "smallest slowdown that a later bench, as noisy as this one, would call 95 times in 100" in first.stdout
     if sys.platform != "darwin":
         assert first.stdout.count("Core ML runs on macOS alone, and this is ") == 4
-    path = folder / "reports" / "bench.json"
+    path = folder / "then" / "bench.json"
     stored = json.loads(path.read_text())
     row = next(one for one in stored["variants"][0]["engines"] if one["engine"] == "package")
     assert [one["batch_size"] for one in row["throughput"]] == [2]
     assert (row["ratio"]["starts"], len(row["ratio"]["round_ratios"])) == (3, 6)
-    assert "### Engines" in (folder / "reports" / "bench.md").read_text()
+    assert "### Engines" in (folder / "then" / "bench.md").read_text()
 
     # As if the package had been a hundred times as fast beside TensorFlow when the baseline was made.
     row["ratio"]["round_ratios"] = [value / 100 for value in row["ratio"]["round_ratios"]]
@@ -45,7 +43,7 @@ def test_a_slowdown_since_the_baseline_is_called(bed: Bed, tmp_path: Path) -> No
     assert "REGRESSION" in second.stdout
     assert "tiny-original-fp16 in engine 'package' is " in second.stderr
     assert "slower beside TensorFlow than in the baseline: ratio " in second.stderr
-    other = bench(folder, *quick[:-2], "2", "--baseline", "old.json")
+    other = kewcore_here(folder, "bench", *quick[:-2], "2", "--baseline", "old.json")
     assert other.returncode == 2
     assert "was measured with --threads 1, this bench has 2" in other.stderr
 
@@ -67,7 +65,7 @@ def test_a_slowdown_since_the_baseline_is_called(bed: Bed, tmp_path: Path) -> No
 def test_what_makes_no_sense_is_refused_before_anything_runs(
     tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = bench(tmp_path, *arguments)
+    done = kewcore_here(tmp_path, "bench", *arguments)
     assert done.returncode == code, done.stderr
     assert message in " ".join(done.stderr.split())
     assert not list(tmp_path.iterdir())

@@ -1,7 +1,6 @@
 """`kewcore bench` and `kewcore evaluate` as a person runs them."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,18 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from bench_bed import Bed
+from kewcore_command import kewcore_here
 
 from kewcore_export.transaction import replacing_together
 
 pytestmark = [pytest.mark.cli, pytest.mark.parity]
 KEWCORE = Path(sys.executable).with_name("kewcore")
-
-
-@pytest.fixture(scope="module")
-def folder(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with a dataset, one run and two packages."""
-    return shutil.copytree(bed.data.parent, tmp_path_factory.mktemp("work") / "bed")
 
 
 def kewcore(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -110,7 +103,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(
     folder: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     (folder / "bad.toml").write_text("a file")
-    done = kewcore(folder, *arguments[:1], "--out", "nothing", *arguments[1:])
+    done = kewcore_here(folder, *arguments[:1], "--out", "nothing", *arguments[1:])
     assert (done.returncode, done.stdout) == (code, "")
     assert f"error: {message}" in done.stderr
     assert not (folder / "nothing").exists()

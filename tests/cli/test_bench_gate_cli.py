@@ -1,14 +1,13 @@
 """`kewcore bench --gate` as a person and a CI server run it."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from bench_bed import Bed
+from kewcore_command import kewcore_here
 
 from kewcore.cli.bench_gate import with_bare_gate
 
@@ -23,12 +22,6 @@ min_resident = 0.0
 min_agreement = 0.0
 max_load_ms = 60_000
 """
-
-
-@pytest.fixture(scope="module")
-def folder(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with a dataset, one run and two packages."""
-    return shutil.copytree(bed.data.parent, tmp_path_factory.mktemp("gated") / "bed")
 
 
 def bench(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -115,27 +108,25 @@ def test_a_missed_gate_ends_with_1_and_says_which(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "arguments", "message"),
+    ("text", "message"),
     [
-        ("[gates]\nmax_latency = 1\n", (), "gates 'bad.toml': unknown key 'max_latency'"),
-        ("[gates]\nmin_resident = 2\n", (), "gates 'bad.toml': 'min_resident' must be from 0 to 1, got 2"),
-        ("[gates]\nmax_latency_ratio = 1\n", (), "gate 'max_latency_ratio' needs the latency"),
-        ("[gates.'*-int8']\nmax_size_mb = 1\n", (), "gates 'bad.toml': exception '*-int8' fits no package"),
+        ("[gates]\nmax_latency = 1\n", "gates 'bad.toml': unknown key 'max_latency'"),
+        ("[gates]\nmin_resident = 2\n", "gates 'bad.toml': 'min_resident' must be from 0 to 1, got 2"),
+        ("[gates]\nmax_latency_ratio = 1\n", "gate 'max_latency_ratio' needs the latency"),
+        ("[gates.'*-int8']\nmax_size_mb = 1\n", "gates 'bad.toml': exception '*-int8' fits no package"),
     ],
 )
 @pytest.mark.parity
-def test_senseless_gates_end_with_2_before_anything_is_written(
-    folder: Path, text: str, arguments: tuple[str, ...], message: str
-) -> None:
+def test_senseless_gates_end_with_2_before_anything_is_written(folder: Path, text: str, message: str) -> None:
     (folder / "bad.toml").write_text(text)
-    done = bench(folder, "--gate", "bad.toml", "--out", "nothing", *arguments)
+    done = kewcore_here(folder, "bench", "--no-latency", "--gate", "bad.toml", "--out", "nothing")
     assert (done.returncode, done.stdout) == (2, "")
     assert f"error: {message}" in done.stderr
     assert not (folder / "nothing").exists()
 
 
 def test_a_bare_gate_without_pyproject_says_what_it_looked_for(tmp_path: Path) -> None:
-    done = bench(tmp_path, "--gate")
+    done = kewcore_here(tmp_path, "bench", "--gate")
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: cannot read gates 'pyproject.toml': No such file or directory" in done.stderr
     assert "a bare --gate takes [tool.kewcore.gates] of ./pyproject.toml" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from bench_bed import Bed
+from kewcore_command import kewcore_here
 
 from kewcore.cli.bare_quantize import with_bare_quantize
 
@@ -99,7 +100,7 @@ def test_the_newest_runs_become_packages_that_verify_without_noise(bed: Bed, tmp
     ],
 )
 def test_mistakes_are_answered_before_any_work(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
-    result = kewcore(tmp_path, *arguments)
+    result = kewcore_here(tmp_path, *arguments)
     assert result.stderr.splitlines()[0] == message
     assert result.returncode == code
     assert list(tmp_path.iterdir()) == []
@@ -133,11 +134,6 @@ def test_one_package_that_cannot_be_verified_does_not_hide_the_others(bed: Bed, 
     ],
 )
 def test_options_that_would_be_ignored_are_refused(options: list[str], message: str, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from kewcore.cli.app import app
-    from kewcore.errors import UsageError
-
-    result = CliRunner().invoke(app, ["export", *options, "--out", str(tmp_path)])
-    assert isinstance(result.exception, UsageError)
-    assert str(result.exception) == message
+    result = kewcore_here(tmp_path, "export", *options, "--out", "packages")
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[0] == f"error: {message}"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kewcore_command import kewcore_here
 
 from kewcore.cli import app as app_module
 from kewcore.cli import main
@@ -119,7 +120,7 @@ def test_json_can_be_read_whatever_the_encoding_of_stdout(encoding: str) -> None
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**31)])
-def test_seeds_that_tensorflow_cannot_take_are_refused(seed: str) -> None:
-    done = subprocess.run([KEWCORE, "train", "--seed", seed], capture_output=True, text=True, timeout=60)
+def test_seeds_that_tensorflow_cannot_take_are_refused(seed: str, tmp_path: Path) -> None:
+    done = kewcore_here(tmp_path, "train", "--seed", seed)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Invalid value for '--seed'" in done.stderr

@@ -11,16 +11,12 @@ from pathlib import Path
 
 import pytest
 from bench_bed import CLASS_NAMES, Bed
+from kewcore_command import kewcore_here
 
 from kewcore.runtime.spec.messages import model_class
 
 pytestmark = [pytest.mark.cli, pytest.mark.parity]
 KEWCORE = Path(sys.executable).with_name("kewcore")
-
-
-@pytest.fixture(scope="module")
-def folder(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(bed.data.parent, tmp_path_factory.mktemp("predict") / "bed")
 
 
 def predict(folder: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
@@ -62,7 +58,7 @@ def test_run_and_package_agree_on_paths_from_stdin(folder: Path, bed: Bed) -> No
 
 def test_an_image_that_cannot_be_read_stops_it_or_is_left_out(folder: Path) -> None:
     (folder / "broken.png").write_bytes(b"no picture")
-    stopped = predict(folder, "broken.png", "data/test/grey/0.png")
+    stopped = kewcore_here(folder, "predict", "broken.png", "data/test/grey/0.png")
     assert stopped.returncode == 3
     assert "broken.png" in stopped.stderr
     assert "--skip-bad" in stopped.stderr
@@ -78,7 +74,7 @@ def test_every_bad_image_is_listed_however_many_batches_there_are(folder: Path) 
     for number in range(70):
         (folder / "many" / f"{number:02}.png").write_bytes(b"")
     shutil.copy(folder / "data" / "test" / "grey" / "0.png", folder / "many" / "good.png")
-    stopped = predict(folder, "many")
+    stopped = kewcore_here(folder, "predict", "many")
     assert stopped.returncode == 3
     assert "error: 70 of 71 images cannot be decoded:" in stopped.stderr
     assert all(f"\n  many/{number:02}.png: the file is empty" in stopped.stderr for number in range(70))
@@ -89,7 +85,7 @@ def test_every_bad_image_is_listed_however_many_batches_there_are(folder: Path) 
     assert sorted(one["label"] for one in found["predictions"][0]["answers"]) == sorted(CLASS_NAMES)
     assert len(found["skipped"]) == 70
     (folder / "many" / "good.png").unlink()
-    nothing = predict(folder, "many", "--skip-bad")
+    nothing = kewcore_here(folder, "predict", "many", "--skip-bad")
     assert nothing.returncode == 3
     assert "error: no image could be read:\n  many/00.png: the file is empty" in nothing.stderr
 
@@ -112,7 +108,7 @@ def test_file_names_need_not_be_utf_8(folder: Path) -> None:
     ],
 )
 def test_bad_input_is_answered_by_name(folder: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
-    done = predict(folder, *arguments)
+    done = kewcore_here(folder, "predict", *arguments)
     assert done.returncode == code
     assert message in done.stderr
 
@@ -149,9 +145,9 @@ def test_a_function_is_chosen_by_its_name(folder: Path, bed: Bed) -> None:
     swapped = dict(zip(CLASS_NAMES, reversed(CLASS_NAMES), strict=True))
     assert [swapped[one["label"]] for one in rows(default.stdout)] == [one["label"] for one in rows(other.stdout)]
     assert [one["probability"] for one in rows(default.stdout)] == [one["probability"] for one in rows(other.stdout)]
-    unknown = predict(folder, *chosen, "--function", "third", image)
+    unknown = kewcore_here(folder, "predict", *chosen, "--function", "third", image)
     assert unknown.returncode == 2
     assert "has no function 'third'; functions: main, reversed" in unknown.stderr
-    run = predict(folder, "--model", "runs/tiny/original", "--function", "third", image)
+    run = kewcore_here(folder, "predict", "--model", "runs/tiny/original", "--function", "third", image)
     assert run.returncode == 2
     assert "has no function 'third': only packages have functions" in run.stderr
