@@ -37,7 +37,7 @@ def test_a_bench_from_end_to_end(bed: Bed, images: LabelledImages, tmp_path: Pat
     from kewcore.models.reference import KerasClassifier
     from kewcore.runtime import PackageClassifier
 
-    options = BenchOptions(threads=1, rounds=3, predicts=2, cache=tmp_path)
+    options = BenchOptions(threads=1, rounds=3, predicts=2, starts=1, cache=tmp_path)
     result = run_bench([candidate(path) for path in bed.packages], images, options)
     (variant,) = result.variants
     reference = KerasClassifier(bed.run).probabilities(images.pixels)

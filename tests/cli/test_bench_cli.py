@@ -21,7 +21,7 @@ def kewcore(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
 
 
 def test_bare_bench_takes_all_packages_and_writes_the_report(folder: Path) -> None:
-    done = kewcore(folder, "bench", "--rounds", "3", "--threads", "1")
+    done = kewcore(folder, "bench", "--rounds", "3", "--starts", "1", "--threads", "1")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].strip() == "tiny original: 30 test images"
