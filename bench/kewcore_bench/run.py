@@ -26,17 +26,16 @@ from kewcore_bench.labels import REFERENCE, package_labels
 from kewcore_bench.parity_run import cached, classify, keep, reference_key
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 from kewcore_bench.timing.engine_result import EngineResult
-from kewcore_bench.timing.latency import TIMED_PREDICTS, LatencyOptions
+from kewcore_bench.timing.latency import LatencyOptions
 from kewcore_bench.timing.load_time import measure_loads
 from kewcore_bench.timing.side_by_side import set_side_by_side
 from kewcore_bench.variants.comparison import VariantOpinions, compare_pair
 from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
 
-ROUNDS = 60
-GATE_ROUNDS = 180
-"""Rounds where a verdict on a slowdown hangs on them."""
-STARTS = 3
+ROUNDS, STARTS = 60, 3
+GATE_ROUNDS, GATE_STARTS = 120, 6
+"""Rounds, and starts of every process, where a verdict on a slowdown hangs on them."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,19 @@ class BenchOptions:
         executor: Of packages: `auto`, `reference` or `onnx`.
         threads: Threads of every engine; None takes all cores.
         rounds: Interleaved rounds of latency; 0 measures none.
-        predicts: Timed predictions of an engine in a round.
+        predicts: Timed predictions of an engine in a round; None takes as many as last for a turn.
         cache: Folder in which reference probabilities are kept; None keeps none.
         seed: Of the order of rounds and of bootstraps.
         timed_loads: Names of packages to load several times, to time it.
         engines: Names as `kewcore_bench.engines.choice.parse_engines` returns them.
-        starts: How often the process of every engine is started, but TensorFlow's; the rounds are shared out.
+        starts: How often the process of every engine is started; the rounds are shared out.
         batch_sizes: Images in a call, for throughput; empty measures none.
     """
 
     executor: ExecutorChoice = "auto"
     threads: int | None = None
     rounds: int = ROUNDS
-    predicts: int = TIMED_PREDICTS
+    predicts: int | None = None
     cache: Path | None = None
     seed: int = 0
     timed_loads: frozenset[str] = frozenset()

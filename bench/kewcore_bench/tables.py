@@ -10,7 +10,7 @@ from kewcore_bench.gates.judging import Verdict, figure
 from kewcore_bench.labels import REFERENCE, REFERENCE_SUBJECT, package_labels
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 from kewcore_bench.timing.engine_table import ENGINE_COLUMNS, engine_rows
-from kewcore_bench.timing.latency import LatencyRatio
+from kewcore_bench.timing.latency import TURN_MS, LatencyRatio
 from kewcore_bench.variants.comparison import VariantComparison
 from kewcore_bench.variants.tables import (
     BALANCE_COLUMNS,
@@ -122,8 +122,8 @@ def notes(result: BenchResult) -> list[str]:
         threads = f"{options.threads} thread{'' if options.threads == 1 else 's'}"
         said.append(
             f"Latency is the median, p95 where brackets follow: {result.host.note}; one image at a time, {threads}, "
-            f"{options.rounds_a_start * options.starts} interleaved rounds of {options.predicts}, each engine in a "
-            f"process of its own, started {_times(options.starts)}; ratio to TensorFlow within a round."
+            f"{options.rounds_a_start * options.starts} interleaved rounds of {_turn(options.predicts)}, each engine "
+            f"in a process of its own, started {_times(options.starts)}; ratio to TensorFlow within a round."
         )
         if result.host.busy_note is not None:
             said.append(result.host.busy_note)
@@ -164,6 +164,10 @@ def _comparison(comparison: VariantComparison) -> list[str]:
     if balance := balance_rows(comparison):
         parts.append(markdown_table(BALANCE_COLUMNS, balance))
     return [*parts, *comparison_notes(comparison)]
+
+
+def _turn(predicts: int | None) -> str:
+    return f"{TURN_MS:.0f} ms" if predicts is None else f"{predicts} predictions"
 
 
 def _times(count: int) -> str:

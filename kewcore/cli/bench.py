@@ -48,12 +48,18 @@ def bench(
             "--rounds",
             min=3,
             help="Interleaved rounds of latency.",
-            show_default="60; 180 with --baseline or --detectable",
+            show_default="60; 120 with --baseline or --detectable",
         ),
     ] = None,
     starts: Annotated[
-        int, typer.Option("--starts", min=1, help="Starts of every engine's process, among which rounds are shared.")
-    ] = 3,
+        int | None,
+        typer.Option(
+            "--starts",
+            min=1,
+            help="Starts of every engine's process, among which rounds are shared.",
+            show_default="3; 6 with --baseline or --detectable",
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Most images, each class in proportion.", show_default="all")
     ] = None,
@@ -128,7 +134,7 @@ def bench(
     from kewcore_bench.gates.gate_file import check_matches, gated_by, load_gates
     from kewcore_bench.gates.gate_reports import write_gate_reports
     from kewcore_bench.hosts import usable_cores
-    from kewcore_bench.run import GATE_ROUNDS, ROUNDS, BenchOptions, record_parity, run_bench
+    from kewcore_bench.run import GATE_ROUNDS, GATE_STARTS, ROUNDS, STARTS, BenchOptions, record_parity, run_bench
     from kewcore_bench.schema import to_json, to_object
     from kewcore_bench.sources import labelled_images
     from kewcore_bench.timing.baseline import (
@@ -166,14 +172,15 @@ def bench(
     images = labelled_images(
         [one.run.source for one in candidates], data=data, limit=limit, cache=CACHE, skip_bad=skip_bad
     )
+    judged = baseline is not None or detectable
     options = BenchOptions(
         executor=executor.value,
         threads=threads,
-        rounds=0 if no_latency else rounds or (GATE_ROUNDS if baseline is not None or detectable else ROUNDS),
+        rounds=0 if no_latency else rounds or (GATE_ROUNDS if judged else ROUNDS),
         cache=CACHE,
         seed=seed,
         engines=chosen_engines,
-        starts=starts,
+        starts=starts or (GATE_STARTS if judged else STARTS),
         batch_sizes=sizes,
         timed_loads=gated_by(gates, "max_load_ms", names) if gates is not None else frozenset(),
     )

@@ -4,6 +4,7 @@ A shared machine drifts: what was fast a minute ago is slow now. So no figure is
 every round times every engine once, in random order, and a ratio is taken inside the round.
 """
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from kewcore.parity.intervals import Interval
 from kewcore_bench.engines.process import EngineProcess, LoadFigures
 from kewcore_bench.timing.round_bootstrap import interval_of, log_ratio_draws, ratio_estimate
 
-WARM_UP_PREDICTS = 1
-"""Untimed predictions before each turn: the caches hold what another process computed with."""
-TIMED_PREDICTS = 2
-"""Timed predictions of a turn. Few, since a process that has just been woken keeps its cores for some milliseconds, and
-must share them afterwards where others want them too: many short turns are disturbed less than few long ones."""
+TURN_MS = 20.0
+"""How long an engine is timed before it is the next one's turn. Rounds of a network of one millisecond differed by 25 %
+when it was asked twice a turn, and by 13 % when it was asked sixteen times."""
+FEWEST_PREDICTS, MOST_PREDICTS = 2, 32
+"""Timed predictions of a turn."""
+_WARM_UP_SHARE = 5  # one untimed prediction for so many timed ones: caches hold what another process computed with
+_TRIAL_PREDICTS = 3
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,16 @@ class LatencyOptions:
     Attributes:
         threads: Threads of every engine.
         rounds: How often every engine is timed.
-        predicts: Timed predictions of one image in a round.
+        predicts: Timed predictions of one image in a round; None takes as many as last for `TURN_MS`.
         seed: Of the order of engines and of the bootstrap.
-        starts: How often every engine's process is started, but TensorFlow's, which takes long to start; the rounds are
-            shared out among the starts.
+        starts: How often every engine's process is started; the rounds are shared out among the starts.
         cores: Logical cores that every engine is held to; empty where the system cannot.
         batch_sizes: Images in a call, for throughput; empty measures none.
     """
 
     threads: int
     rounds: int = 60
-    predicts: int = TIMED_PREDICTS
+    predicts: int | None = None
     seed: int = 0
     starts: int = 1
     cores: tuple[int, ...] = ()
@@ -143,7 +145,7 @@ def measure(
 def time_rounds(
     engines: Mapping[str, EngineProcess],
     rounds: int,
-    predicts: int,
+    predicts: int | None,
     order: random.Random,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Timings], dict[str, KewError]]:
@@ -152,7 +154,7 @@ def time_rounds(
     Args:
         engines: Running engines by name.
         rounds: How often each is timed.
-        predicts: Timed predictions in a round.
+        predicts: Timed predictions in a round; None takes as many as last for `TURN_MS`.
         order: Draws the order within each round.
         advance: Called after every engine's turn, also of those that have failed.
 
@@ -161,11 +163,17 @@ def time_rounds(
     """
     times: dict[str, list[tuple[float, ...]]] = {name: [] for name in engines}
     failures: dict[str, KewError] = {}
+    turns: dict[str, tuple[int, int]] = {}
+    for name, engine in engines.items():
+        try:
+            turns[name] = _turn(engine, predicts)
+        except KewError as error:
+            failures[name] = error
     for _ in range(rounds):
         for name in order.sample(sorted(engines), len(engines)):
             if name not in failures:
                 try:
-                    times[name].append(tuple(engines[name].time(WARM_UP_PREDICTS, predicts)))
+                    times[name].append(tuple(engines[name].time(*turns[name])))
                 except KewError as error:
                     failures[name] = error
             advance()
@@ -176,6 +184,14 @@ def time_rounds(
         except KewError as error:
             failures[name] = error
     return found, failures
+
+
+def _turn(engine: EngineProcess, predicts: int | None) -> tuple[int, int]:
+    """Gives the untimed and the timed predictions of a turn."""
+    if predicts is None:
+        wanted = math.ceil(TURN_MS / min(engine.time(1, _TRIAL_PREDICTS)))
+        predicts = min(MOST_PREDICTS, max(FEWEST_PREDICTS, wanted))
+    return max(1, predicts // _WARM_UP_SHARE), predicts
 
 
 def summary(starts: Sequence[Timings], threads: int) -> Latency:

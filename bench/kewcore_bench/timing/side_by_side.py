@@ -21,8 +21,6 @@ from kewcore_bench.timing.engine_result import EngineResult, Throughput
 from kewcore_bench.timing.latency import LatencyOptions, Timings
 from kewcore_bench.timing.throughput import THROUGHPUT_ROUNDS, measure_throughput
 
-_SLOW_STARTERS = {"tensorflow", "keras"}
-"""Engines that are started once, whatever the number of starts: importing TensorFlow takes seconds."""
 _TURNS_A_START = 15  # how many turns take as long as starting an engine, roughly: for the time left alone
 
 
@@ -110,13 +108,10 @@ def _timed(
     timings: dict[str, list[Timings]] = {name: [] for name in specs}
     throughputs: dict[str, tuple[Throughput, ...]] = {}
     calls = THROUGHPUT_ROUNDS * len(options.batch_sizes)
-    once = {name: spec for name, spec in specs.items() if spec.kind in _SLOW_STARTERS}
-    often = {name: spec for name, spec in specs.items() if name not in once}
-    turns = _TURNS_A_START * (len(once) + options.starts * len(often)) + len(specs) * (options.starts * rounds + calls)
-    with progress(title, turns, "turns") as advance, _started(once, pixels, failures, advance) as lasting:
+    turns = len(specs) * (options.starts * (_TURNS_A_START + rounds) + calls)
+    with progress(title, turns, "turns") as advance:
         for start in range(options.starts):
-            with _started(often, pixels, failures, advance) as passing:
-                running = {name: one for name, one in (lasting | passing).items() if name not in failures}
+            with _started(specs, pixels, failures, advance) as running:
                 found, failed = latencies.time_rounds(running, rounds, options.predicts, order, advance)
                 failures |= failed
                 advance(rounds * (len(specs) - len(running)))  # the turns of those that did not start
