@@ -9,8 +9,9 @@ install: $(VENV)/.installed
 quickstart: $(VENV)/.installed
 	$(BIN)/kewcore quickstart $(ARGS)
 
+# Everything goes in two processes; `make test ARGS="tests/runtime -k conv"` runs what it names, in one.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2)
 	@# Options for pytest mean that something else than everything was asked for.
 	@test -n "$(ARGS)" || $(MAKE) --no-print-directory test-swift
 
