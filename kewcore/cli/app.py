@@ -2,9 +2,9 @@
 
 import typer
 
+from kewcore.cli.bare_gate import BareGate
 from kewcore.cli.bare_quantize import BareQuantize
 from kewcore.cli.bench import bench
-from kewcore.cli.bench_gate import BareGate
 from kewcore.cli.commands import Commands
 from kewcore.cli.data import data
 from kewcore.cli.doctor import doctor

@@ -5,6 +5,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from kewcore.cli.bare_option import with_bare_option
+
 BARE_MODE = "int8"
 
 
@@ -22,13 +24,7 @@ def with_bare_quantize(args: list[str]) -> list[str]:
     It is bare at the end, before another option, and before a word that is an existing path but no mode. Any other
     word is taken for a mode, so that a misspelt one is answered with the list of modes.
     """
-    filled: list[str] = []
-    for position, word in enumerate(args):
-        filled.append(word)
-        following = args[position + 1] if position + 1 < len(args) else "--"
-        if word == "--quantize" and (following.startswith("-") or _is_run(following)):
-            filled.append(BARE_MODE)
-    return filled
+    return with_bare_option(args, "--quantize", BARE_MODE, _is_run)
 
 
 def _is_run(word: str) -> bool:

@@ -107,7 +107,7 @@ def test_the_install_step_installs_all_that_a_bench_needs(tmp_path: Path) -> Non
     (installed,) = (tmp_path / "env" / "lib").glob("*/site-packages/kewcore_bench")
     assert (installed / "gates" / "schemas" / "gates.schema.json").is_file()
     assert (installed / "report" / "templates" / "report.html.j2").is_file()
-    assert (installed.parent / "kewcore" / "cli" / "bench_gate.py").is_file()
+    assert (installed.parent / "kewcore" / "cli" / "bare_gate.py").is_file()
 
 
 @pytest.mark.parity

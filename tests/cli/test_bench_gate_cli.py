@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from kewcore_command import kewcore_here
 
-from kewcore.cli.bench_gate import with_bare_gate
+from kewcore.cli.bare_gate import with_bare_gate
 
 pytestmark = pytest.mark.cli
 KEWCORE = Path(sys.executable).with_name("kewcore")

@@ -5,6 +5,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from kewcore.cli.bare_option import with_bare_option
+
 BARE_FILE = "pyproject.toml"
 _PACKAGE_SUFFIX = ".mlpackage"
 
@@ -23,13 +25,7 @@ def with_bare_gate(args: list[str]) -> list[str]:
     It is bare at the end, before another option, and before a package or any other folder. Any other word is taken for
     a file, so that a misspelt one is named.
     """
-    filled: list[str] = []
-    for position, word in enumerate(args):
-        filled.append(word)
-        following = args[position + 1] if position + 1 < len(args) else "--"
-        if word == "--gate" and (following.startswith("-") or _is_package(following)):
-            filled.append(BARE_FILE)
-    return filled
+    return with_bare_option(args, "--gate", BARE_FILE, _is_package)
 
 
 def _is_package(word: str) -> bool:
