@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from kewcore.data.placement import placed
 from kewcore.errors import DataError
 from kewcore.recipes import ResizePolicy
 
@@ -201,19 +202,13 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def _resized(image: Image.Image, height: int, width: int, policy: ResizePolicy) -> NDArray[np.uint8]:
-    if policy == "fit":
-        scale = min(width / image.width, height / image.height)
-        inner = (min(width, max(1, round(image.width * scale))), min(height, max(1, round(image.height * scale))))
-        frame = Image.new("L", (width, height), 255)
-        offset = ((width - inner[0]) // 2, (height - inner[1]) // 2)
-        frame.paste(_at_size(image, inner), offset)
-        return np.array(frame)
-    if policy == "centre-crop":
-        scale = min(image.width / width, image.height / height)
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        left, top = (image.width - inner[0]) // 2, (image.height - inner[1]) // 2
-        image = image.crop((left, top, left + inner[0], top + inner[1]))
-    return np.array(_at_size(image, (width, height)))
+    place = placed(image.size, (width, height), policy)
+    scaled = _at_size(image.crop(place.box) if place.crop != image.size else image, place.inner)
+    if place.inner == (width, height):
+        return np.array(scaled)
+    frame = Image.new("L", (width, height), 255)
+    frame.paste(scaled, ((width - place.inner[0]) // 2, (height - place.inner[1]) // 2))
+    return np.array(frame)
 
 
 def _at_size(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -9,11 +9,12 @@ from bench_bed import Bed
 from PIL import Image
 
 from kewcore.data.images import read_image
+from kewcore.data.placement import placed
 from kewcore.errors import DataError
 from kewcore.recipes import DataRecipe, load_recipe
 from kewcore_bench.candidates import run_facts
 from kewcore_bench.depth.pipeline_run import measure_pipelines
-from kewcore_bench.depth.pipelines import PIPELINES, frame_for
+from kewcore_bench.depth.pipelines import PIPELINES
 from kewcore_bench.engines.load import EngineSpec
 from kewcore_bench.images import LabelledImages
 from kewcore_bench.sources import labelled_images
@@ -58,7 +59,7 @@ def test_frames_are_kewcores_own(tmp_path: Path, policy: str) -> None:
         assert np.median(inside) <= 1, name
         assert inside.mean() < 2, name
     if policy == "fit":
-        assert frame_for(231, 150, recipe("fit")).inner == (48, 31)
+        assert placed((231, 150), (recipe("fit").width, recipe("fit").height), "fit").inner == (48, 31)
 
 
 def test_without_antialiasing_fine_patterns_come_out_wrong(tmp_path: Path) -> None:

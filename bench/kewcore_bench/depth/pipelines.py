@@ -16,29 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kewcore.data.placement import placed
 from kewcore.errors import DataError
 from kewcore.models.tensorflow import import_tensorflow
-from kewcore.recipes import DataRecipe, ResizePolicy
+from kewcore.recipes import DataRecipe
 
 Pixels: TypeAlias = NDArray[np.uint8]
 _WHITE = 255
-
-
-@dataclass(frozen=True)
-class Frame:
-    """How an image comes to the size that a model takes.
-
-    Attributes:
-        left: First column that is kept.
-        top: First row that is kept.
-        crop: Width and height of what is kept.
-        inner: Width and height that it is resized to; the rest of the frame is white.
-    """
-
-    left: int
-    top: int
-    crop: tuple[int, int]
-    inner: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -55,20 +39,6 @@ class Pipeline:
     decode: Callable[[Path, DataRecipe], Pixels]
 
 
-def frame_for(width: int, height: int, recipe: DataRecipe) -> Frame:
-    """Places an image of a size, as `kewcore.data.images.read_image` says."""
-    policy: ResizePolicy = recipe.resize
-    if policy == "fit":
-        scale = min(recipe.width / width, recipe.height / height)
-        inner = (min(recipe.width, max(1, round(width * scale))), min(recipe.height, max(1, round(height * scale))))
-        return Frame(0, 0, (width, height), inner)
-    if policy == "centre-crop":
-        scale = min(width / recipe.width, height / recipe.height)
-        crop = (max(1, round(recipe.width * scale)), max(1, round(recipe.height * scale)))
-        return Frame((width - crop[0]) // 2, (height - crop[1]) // 2, crop, (recipe.width, recipe.height))
-    return Frame(0, 0, (width, height), (recipe.width, recipe.height))
-
-
 def _tensorflow(file: Path, recipe: DataRecipe, *, antialias: bool) -> Pixels:
     """TensorFlow's decoder, greys and sizes; it knows no EXIF orientation and drops alpha.
 
@@ -81,9 +51,10 @@ def _tensorflow(file: Path, recipe: DataRecipe, *, antialias: bool) -> Pixels:
         except (tf.errors.InvalidArgumentError, OSError) as error:
             raise DataError(f"'{file}' cannot be decoded by TensorFlow: {str(error).splitlines()[0]}") from error
         grey = tf.image.rgb_to_grayscale(coloured)
-        frame = frame_for(grey.shape[1], grey.shape[0], recipe)
-        kept = grey[frame.top : frame.top + frame.crop[1], frame.left : frame.left + frame.crop[0]]
-        resized = tf.image.resize(kept, (frame.inner[1], frame.inner[0]), "bilinear", antialias=antialias)
+        place = placed((grey.shape[1], grey.shape[0]), (recipe.width, recipe.height), recipe.resize)
+        left, top, right, bottom = place.box
+        kept = grey[top:bottom, left:right]
+        resized = tf.image.resize(kept, (place.inner[1], place.inner[0]), "bilinear", antialias=antialias)
         levels = tf.cast(tf.clip_by_value(tf.round(resized), 0, _WHITE), tf.uint8)
         return _on_white(levels.numpy()[..., 0], recipe)
 
@@ -100,9 +71,8 @@ def _app(file: Path, recipe: DataRecipe, *, weights: tuple[int, int, int], shift
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"'{file}' cannot be decoded: {error}") from error
     coloured = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
-    frame = frame_for(coloured.width, coloured.height, recipe)
-    box = (frame.left, frame.top, frame.left + frame.crop[0], frame.top + frame.crop[1])
-    scaled = np.asarray(coloured.crop(box).resize(frame.inner, Image.Resampling.LANCZOS)).astype(np.uint32)
+    place = placed(coloured.size, (recipe.width, recipe.height), recipe.resize)
+    scaled = np.asarray(coloured.crop(place.box).resize(place.inner, Image.Resampling.LANCZOS)).astype(np.uint32)
     grey = (scaled @ np.array(weights, np.uint32) + (1 << shift >> 1)) >> shift
     return _on_white(np.minimum(grey, _WHITE).astype(np.uint8), recipe)
 
