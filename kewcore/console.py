@@ -69,7 +69,8 @@ def warn(message: str) -> None:
 def progress(label: str, total: int, unit: str = "images") -> Iterator[Callable[..., None]]:
     """Shows progress on stderr with time left: a bar on a terminal, a line every ten seconds elsewhere.
 
-    Inside another progress it shows nothing: what the outer one counts is what the user waits for.
+    Inside another progress it shows nothing: what the outer one counts is what the user waits for. Nor where there is
+    nothing to do.
 
     Args:
         label: What is being done, such as `decoding`.
@@ -79,7 +80,7 @@ def progress(label: str, total: int, unit: str = "images") -> Iterator[Callable[
     Yields:
         `advance(steps=1, note="")`: call it after each step; `note` is shown behind the bar (a loss, a file name).
     """
-    if _settings.verbosity == "quiet" or _settings.showing_progress:
+    if total == 0 or _settings.verbosity == "quiet" or _settings.showing_progress:
         yield lambda steps=1, note="": None
         return
     _settings.showing_progress = True

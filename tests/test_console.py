@@ -80,6 +80,12 @@ def test_inside_another_progress_nothing_is_shown(capsys: pytest.CaptureFixture[
     assert re.fullmatch(r"(classifying: 2/2 images, 0\.\d s\n){2}", capsys.readouterr().err)
 
 
+def test_where_there_is_nothing_to_do_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress("converting", 0, "files"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
 def test_quiet_says_nothing_but_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     console.set_verbosity("quiet")
     try:
