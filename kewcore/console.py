@@ -5,11 +5,14 @@ mean the same everywhere. Off a terminal, a progress bar becomes an occasional p
 """
 
 import re
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -51,18 +54,28 @@ def verbosity() -> Verbosity:
 def say(message: str) -> None:
     """Prints a line of commentary on stderr, unless --quiet."""
     if _settings.verbosity != "quiet":
-        print(printable(message), file=sys.stderr, flush=True)
+        _write(message)
 
 
 def detail(message: str) -> None:
     """Prints a line on stderr under --verbose only."""
     if _settings.verbosity == "verbose":
-        print(printable(message), file=sys.stderr, flush=True)
+        _write(message)
 
 
 def warn(message: str) -> None:
     """Prints a warning on stderr, even under --quiet."""
-    print(printable(f"warning: {message}"), file=sys.stderr, flush=True)
+    _write(f"warning: {message}")
+
+
+def _write(message: str) -> None:
+    """Writes to stderr: folded between words on a terminal, which would fold inside them; elsewhere as one line."""
+    text = printable(message)
+    if sys.stderr.isatty():
+        columns = shutil.get_terminal_size().columns
+        fold = partial(textwrap.wrap, width=columns, break_long_words=False, break_on_hyphens=False)
+        text = "\n".join(part for line in text.splitlines() for part in fold(line) or [""])
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -19,12 +19,12 @@ with progress("synthetic epoch 12/35", 2) as advance:
 """
 
 
-def on_terminal(columns: int, **variables: str) -> list[str]:
-    """Runs the script with stderr on a pseudo-terminal; returns every state of the bar that was drawn."""
+def on_terminal(columns: int, script: str = SCRIPT, **variables: str) -> list[str]:
+    """Runs a script with stderr on a pseudo-terminal; returns every line that was drawn."""
     ours, theirs = pty.openpty()
     inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     environment = {**inherited, "COLUMNS": str(columns), "TERM": "xterm-256color", **variables}
-    with subprocess.Popen([sys.executable, "-c", SCRIPT], stderr=theirs, env=environment) as child:
+    with subprocess.Popen([sys.executable, "-c", script], stderr=theirs, env=environment) as child:
         os.close(theirs)
         drawn = b""
         try:
@@ -53,6 +53,16 @@ def test_a_bar_fits_its_terminal_and_shows_notes_as_they_are(columns: int, line:
     lines = plain(on_terminal(columns))
     assert re.fullmatch(line, lines[-1])
     assert all(len(one) <= columns and "…" not in one for one in lines)
+
+
+def test_commentary_is_folded_between_words_on_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "Latency is the median: one image at a time, each engine in a process of its own"
+    lines = plain(on_terminal(30, f"from kewcore.console import say; say({words!r})"))
+    assert len(lines) == 3
+    assert " ".join(lines) == words
+    assert all(len(line) <= 30 for line in lines)
+    console.say(words)
+    assert capsys.readouterr().err == f"{words}\n"
 
 
 def test_no_color_means_none() -> None:
