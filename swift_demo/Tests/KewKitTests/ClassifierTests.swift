@@ -3,7 +3,7 @@ import Testing
 
 @testable import KewKit
 
-@Suite(.enabled(if: canRunModels, whyNot)) struct ClassifierTests {
+@Suite(.enabled(if: canRunModels, whyNot), .timeLimit(.minutes(3))) struct ClassifierTests {
   @Test func goldenCasesGetTheAnswersThatPythonRecorded() async throws {
     let classifier = try await KewClassifier(
       modelAt: Golden.package, configuration: KewConfiguration(warmsUp: true))

@@ -25,7 +25,7 @@
               _ = try await pipeline.prepare(engine.decode(Data(contentsOf: file)))
             }.milliseconds)
         }
-        python += try pillow(file)
+        python += try await pillow(file)
       }
       // The fastest of each: whatever else the machine does only adds to a time.
       let fastest = (swift: try #require(swift.min()), pillow: try #require(python.min()))
@@ -35,7 +35,7 @@
       #expect(fastest.swift / fastest.pillow <= 1.5)
     }
 
-    private func pillow(_ file: URL) throws -> [Double] {
+    private func pillow(_ file: URL) async throws -> [Double] {
       let script = """
         import sys, time
         from pathlib import Path
@@ -46,7 +46,7 @@
             print((time.perf_counter() - start) * 1e3)
         """
       let python = URL(fileURLWithPath: try #require(kewcore)).deletingLastPathComponent()
-      let output = try ran(python.appendingPathComponent("python"), ["-c", script, file.path]).output
+      let output = try await ran(python.appendingPathComponent("python"), ["-c", script, file.path]).output
       return output.split(separator: "\n").compactMap { Double($0) }
     }
   }

@@ -5,7 +5,7 @@
 
   @testable import KewKit
 
-  @Suite(.enabled(if: kewcore != nil, whyNot)) struct ServeEngineTests {
+  @Suite(.enabled(if: kewcore != nil, whyNot), .timeLimit(.minutes(3))) struct ServeEngineTests {
     @Test func picturesAreDecodedAsPythonDecodesThem() async throws {
       let engine = try await ServeEngine(modelAt: Golden.package, configuration: KewConfiguration())
       let golden = try Golden.load()

@@ -8,11 +8,11 @@
   private let tool = Bundle.module.bundleURL.deletingLastPathComponent().appendingPathComponent(
     "kew-classify")
 
-  private func kewClassify(_ words: String..., environment: [String: String] = [:]) throws -> Ending {
-    try ran(tool, words, environment: environment)
+  private func kewClassify(_ words: String..., environment: [String: String] = [:]) async throws -> Ending {
+    try await ran(tool, words, environment: environment)
   }
 
-  @Suite struct ToolUsageTests {
+  @Suite(.timeLimit(.minutes(3))) struct ToolUsageTests {
     static let mistakes: [([String], String)] = [
       ([], "no model was given"),
       (["m"], "no images were given"),
@@ -32,27 +32,27 @@
     ]
 
     @Test(arguments: mistakes) func mistakesAreNamedBeforeAnythingRuns(_ words: [String], _ message: String)
-      throws
+      async throws
     {
-      let ending = try ran(tool, words)
+      let ending = try await ran(tool, words)
       #expect(ending.code == 2)
       #expect(ending.errors == "error: \(message)\nhint: kew-classify --help\n")
       #expect(ending.output.isEmpty)
     }
 
-    @Test func helpGoesToStdout() throws {
+    @Test func helpGoesToStdout() async throws {
       for words in [["--help"], ["verify", "-h"], ["m", "i", "--help"]] {
-        let ending = try ran(tool, words)
+        let ending = try await ran(tool, words)
         #expect(ending.code == 0 && ending.errors.isEmpty)
         #expect(ending.output.hasPrefix("Classifies images with a Core ML model that kewcore exported."))
       }
     }
 
-    @Test func aModelThatIsNotThere() throws {
+    @Test func aModelThatIsNotThere() async throws {
       for words in [
         ["/nowhere.mlpackage", "i"], ["verify", "/nowhere.mlpackage"], ["plan", "/nowhere.mlpackage"],
       ] {
-        let ending = try ran(tool, words)
+        let ending = try await ran(tool, words)
         #expect(ending.code == 6)
         #expect(
           ending.errors == """
@@ -64,8 +64,8 @@
     }
 
     #if os(Linux)
-      @Test func withoutKewcoreItSaysWhatToInstall() throws {
-        let ending = try kewClassify(
+      @Test func withoutKewcoreItSaysWhatToInstall() async throws {
+        let ending = try await kewClassify(
           try Golden.package.path, "i", environment: ["KEWCORE": "/nowhere/kewcore"])
         #expect(ending.code == 8)
         #expect(
@@ -76,15 +76,15 @@
             """)
       }
 
-      @Test func aPlanNeedsAMac() throws {
-        let ending = try kewClassify("plan", try Golden.package.path)
+      @Test func aPlanNeedsAMac() async throws {
+        let ending = try await kewClassify("plan", try Golden.package.path)
         #expect(ending.code == 7)
         #expect(ending.errors == "error: a compute plan needs a Mac or an iPhone: it asks Core ML\n")
       }
     #endif
   }
 
-  @Suite(.enabled(if: canRunModels, whyNot)) struct ToolTests {
+  @Suite(.enabled(if: canRunModels, whyNot), .timeLimit(.minutes(3))) struct ToolTests {
     struct Predictions: Decodable, Equatable {
       struct Prediction: Decodable, Equatable {
         struct Answer: Decodable, Equatable {
@@ -103,19 +103,19 @@
       let skipped: [String]
     }
 
-    @Test func answersAreThoseOfKewcorePredict() throws {
+    @Test func answersAreThoseOfKewcorePredict() async throws {
       let package = try Golden.package.path
       let folder = try Golden.fixtures.appendingPathComponent("pictures")
       let images = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map {
         folder.appendingPathComponent($0).path
       }
-      let ending = try ran(tool, [package] + images + ["--top", "3", "--json"])
+      let ending = try await ran(tool, [package] + images + ["--top", "3", "--json"])
       #expect(ending.code == 0, "\(ending.errors)")
       let found = try JSONDecoder().decode(Predictions.self, from: Data(ending.output.utf8))
       #expect(found.predictions.map(\.image) == images)
       #expect(found.predictions.allSatisfy { $0.answers.count == 3 })
       guard let kewcore else { return }
-      let python = try ran(
+      let python = try await ran(
         URL(fileURLWithPath: kewcore),
         ["predict", "--quiet", "--json", "--top", "3", "--model", package] + images)
       let expected = try JSONDecoder().decode(Predictions.self, from: Data(python.output.utf8))
@@ -129,23 +129,23 @@
       }
     }
 
-    @Test func aTableForPeople() throws {
+    @Test func aTableForPeople() async throws {
       let image = try Golden.picture("grey.png").path
-      let ending = try kewClassify(try Golden.package.path, image, "--top=2")
+      let ending = try await kewClassify(try Golden.package.path, image, "--top=2")
       #expect(ending.code == 0 && ending.errors.isEmpty)
       let words = ending.output.split(separator: " ", omittingEmptySubsequences: true)
       #expect(words.count == 5 && words[0] == image[...])
     }
 
-    @Test func oneBadImageIsNamed() throws {
-      let ending = try kewClassify(try Golden.package.path, "/nowhere/a.png")
+    @Test func oneBadImageIsNamed() async throws {
+      let ending = try await kewClassify(try Golden.package.path, "/nowhere/a.png")
       #expect(ending.code == 3)
       #expect(ending.errors == "error: picture '/nowhere/a.png': there is no such file\n")
       #expect(ending.output.isEmpty)
     }
 
-    @Test func verifyPassesAndMisses() throws {
-      let sound = try kewClassify("verify", try Golden.package.path)
+    @Test func verifyPassesAndMisses() async throws {
+      let sound = try await kewClassify("verify", try Golden.package.path)
       #expect(sound.code == 0 && sound.errors.isEmpty)
       #expect(sound.output.hasSuffix("verdict                    sound\n"))
       let scratch = try Scratch()
@@ -155,14 +155,14 @@
       let text = try String(contentsOf: sidecar, encoding: .utf8)
       let parts = text.components(separatedBy: "\(golden[0].package[0])")
       try parts.joined(separator: "0.9").write(to: sidecar, atomically: true, encoding: .utf8)
-      let missed = try kewClassify("verify", package.path, "--json")
+      let missed = try await kewClassify("verify", package.path, "--json")
       #expect(missed.code == 1)
       #expect(missed.errors.hasPrefix("error: '\(package.path)' does not answer as it was exported to: "))
       #expect(missed.output.contains("\"passed\" : false"))
     }
 
-    @Test func benchWritesWhatKewcoreBenchWrites() throws {
-      let ending = try kewClassify("bench", try Golden.package.path, "--json", "--rounds", "3")
+    @Test func benchWritesWhatKewcoreBenchWrites() async throws {
+      let ending = try await kewClassify("bench", try Golden.package.path, "--json", "--rounds", "3")
       #expect(ending.code == 0, "\(ending.errors)")
       let found = try #require(
         try JSONSerialization.jsonObject(with: Data(ending.output.utf8)) as? [String: Any])
@@ -179,20 +179,17 @@
   #if os(Linux)
     import Glibc
 
-    @Suite(.enabled(if: kewcore != nil, whyNot)) struct ToolDeathTests {
+    @Suite(.enabled(if: kewcore != nil, whyNot), .timeLimit(.minutes(3))) struct ToolDeathTests {
       @Test func aKilledToolLeavesNoServerBehind() async throws {
         let scratch = try Scratch()
         let noted = scratch.folder.appendingPathComponent("id")
-        let process = Process()
-        process.executableURL = tool
-        process.arguments = ["bench", try Golden.package.path, "--rounds", "10000"]
         let environment = [
           "KEWCORE": try Golden.command("notes-its-id").path, "KEWKIT_NOTED": noted.path,
           "KEWKIT_KEWCORE": try #require(kewcore),
         ]
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
+        let running = try Running(
+          tool, ["bench", try Golden.package.path, "--rounds", "10000"], environment: environment)
+        defer { kill(running.id, SIGKILL) }
         var id: Int32?
         for _ in 0..<200 where id == nil {
           try await Task.sleep(for: .milliseconds(50))
@@ -201,8 +198,8 @@
         }
         let server = try #require(id)
         #expect(kill(server, 0) == 0)
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        kill(running.id, SIGKILL)
+        #expect(await running.ending().code == SIGKILL)
         #expect(await hasEnded(server))
       }
     }
