@@ -52,7 +52,9 @@ def test_packages_that_cannot_be_written_to_are_benched_all_the_same(folder: Pat
 
 
 def workers_of(parent: int) -> list[int]:
-    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    # -ww: whole command lines, however long the path of the Python in them is.
+    words = ["ps", "-ww", "-eo", "pid,ppid,args"]
+    listing = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
     return [
         int(pid) for pid, ppid, command in rows if int(ppid) == parent and "kewcore_bench.engines.worker" in command
@@ -64,12 +66,15 @@ def workers_of(parent: int) -> list[int]:
 def test_a_bench_that_is_stopped_leaves_no_worker_behind(folder: Path, number: signal.Signals, code: int) -> None:
     command = [KEWCORE, "bench", "--rounds", "100000", "--limit", "6", "--out", "stopped"]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts) as bench:
-        deadline = time.monotonic() + 180
-        while len(workers := workers_of(bench.pid)) < 3 and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert len(workers) == 3, "TensorFlow and two packages are timed at the same time"
-        bench.send_signal(number)
-        assert bench.wait(60) == code
+        try:
+            deadline = time.monotonic() + 180
+            while len(workers := workers_of(bench.pid)) < 3 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert len(workers) == 3, "TensorFlow and two packages are timed at the same time"
+            bench.send_signal(number)
+            assert bench.wait(60) == code
+        finally:
+            bench.kill()  # the end of the block waits for it, and it would go on for hours
     deadline = time.monotonic() + 60
     while any(map(lives, workers)) and time.monotonic() < deadline:
         time.sleep(0.2)
