@@ -23,7 +23,7 @@ from kewcore.parity.intervals import Interval, wilson
 from kewcore_bench.candidates import candidate
 from kewcore_bench.engines.choice import DEFAULT_ENGINES, contenders
 from kewcore_bench.hosts import cores_for, usable_cores
-from kewcore_bench.run import GATE_ROUNDS, STARTS
+from kewcore_bench.run import GATE_ROUNDS, GATE_STARTS
 from kewcore_bench.timing.baseline import DEFAULT_MAX_SLOWDOWN, RatioKey, compare_ratios
 from kewcore_bench.timing.latency import LatencyOptions, LatencyRatio
 from kewcore_bench.timing.round_bootstrap import ratio_estimate
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("package", type=Path, help="a package that kewcore exported, with its run")
     parser.add_argument("--runs", type=int, default=100, help="comparisons of each kind")
     parser.add_argument("--rounds", type=int, default=GATE_ROUNDS, help="interleaved rounds")
-    parser.add_argument("--starts", type=int, default=STARTS, help="starts of every package's process")
+    parser.add_argument("--starts", type=int, default=GATE_STARTS, help="starts of every process")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--slowdown", type=float, default=0.15, help="planted, as a part of one")
     parser.add_argument("--max-slowdown", type=float, default=DEFAULT_MAX_SLOWDOWN, help="allowed, as a part of one")
