@@ -22,8 +22,8 @@ from kewcore.console import set_verbosity
 from kewcore.parity.intervals import Interval, wilson
 from kewcore_bench.candidates import candidate
 from kewcore_bench.engines.choice import DEFAULT_ENGINES, contenders
-from kewcore_bench.hosts import cores_for, usable_cores
-from kewcore_bench.run import GATE_ROUNDS, GATE_STARTS
+from kewcore_bench.hosts import cores_for
+from kewcore_bench.run import GATE_ROUNDS, GATE_STARTS, GATE_THREADS
 from kewcore_bench.timing.baseline import DEFAULT_MAX_SLOWDOWN, RatioKey, compare_ratios
 from kewcore_bench.timing.latency import LatencyOptions, LatencyRatio
 from kewcore_bench.timing.round_bootstrap import ratio_estimate
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100, help="comparisons of each kind")
     parser.add_argument("--rounds", type=int, default=GATE_ROUNDS, help="interleaved rounds")
     parser.add_argument("--starts", type=int, default=GATE_STARTS, help="starts of every process")
-    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--threads", type=int, default=GATE_THREADS, help="of every engine")
     parser.add_argument("--slowdown", type=float, default=0.15, help="planted, as a part of one")
     parser.add_argument("--max-slowdown", type=float, default=DEFAULT_MAX_SLOWDOWN, help="allowed, as a part of one")
     parser.add_argument(
@@ -94,7 +94,7 @@ def ratio_of(run: dict, kind: str) -> LatencyRatio:
 
 def figures(run: dict) -> str:
     """Says what a run found."""
-    unchanged, planted = ratio_of(run, "unchanged").median, ratio_of(run, "planted").median
+    unchanged, planted = ratio_of(run, "unchanged").value, ratio_of(run, "planted").value
     return f"unchanged {unchanged:.3f}, planted {planted:.3f} ({planted / unchanged:.3f}), load {run['load']:.1f}"
 
 

@@ -34,8 +34,10 @@ from kewcore_export import parity_record
 from kewcore_export.measured_parity import MeasuredParity
 
 ROUNDS, STARTS = 60, 3
-GATE_ROUNDS, GATE_STARTS = 120, 6
-"""Rounds, and starts of every process, where a verdict on a slowdown hangs on them."""
+GATE_ROUNDS, GATE_STARTS, GATE_THREADS = 120, 6, 1
+"""Rounds, starts of every process and threads, where a verdict on a slowdown hangs on them.
+
+One thread, since two wait for one another, and for whatever else wants the second core."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class BenchOptions:
 
     Attributes:
         executor: Of packages: `auto`, `reference` or `onnx`.
-        threads: Threads of every engine; None takes all cores.
+        threads: Threads of every engine that answers all images; None takes all cores.
+        timed_threads: Threads of every engine that is timed; None takes as many as `threads`.
         rounds: Interleaved rounds of latency; 0 measures none.
         predicts: Timed predictions of an engine in a round; None takes as many as last for a turn.
         cache: Folder in which reference probabilities are kept; None keeps none.
@@ -57,6 +60,7 @@ class BenchOptions:
 
     executor: ExecutorChoice = "auto"
     threads: int | None = None
+    timed_threads: int | None = None
     rounds: int = ROUNDS
     predicts: int | None = None
     cache: Path | None = None
@@ -86,7 +90,7 @@ def run_bench(
     by_run: dict[Path, list[Candidate]] = {}
     for one in candidates:
         by_run.setdefault(one.run.folder.resolve(), []).append(one)
-    timing = _latency_options(chosen, threads) if chosen.rounds else None
+    timing = _latency_options(chosen, chosen.timed_threads or threads) if chosen.rounds else None
     with pixel_file(images.pixels) as pixels:
         judged = [_variant(group, images, pixels, chosen, threads, timing) for group in by_run.values()]
     return BenchResult(

@@ -211,7 +211,7 @@ def _agreement(parity: ParityMetrics) -> str:
 
 
 def _ratio(ratio: LatencyRatio | None) -> str:
-    return f"{ratio.median:.2f} [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio else _NONE
+    return f"{ratio.value:.2f} [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio else _NONE
 
 
 def markdown_table(columns: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:

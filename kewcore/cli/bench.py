@@ -134,7 +134,16 @@ def bench(
     from kewcore_bench.gates.gate_file import check_matches, gated_by, load_gates
     from kewcore_bench.gates.gate_reports import write_gate_reports
     from kewcore_bench.hosts import usable_cores
-    from kewcore_bench.run import GATE_ROUNDS, GATE_STARTS, ROUNDS, STARTS, BenchOptions, record_parity, run_bench
+    from kewcore_bench.run import (
+        GATE_ROUNDS,
+        GATE_STARTS,
+        GATE_THREADS,
+        ROUNDS,
+        STARTS,
+        BenchOptions,
+        record_parity,
+        run_bench,
+    )
     from kewcore_bench.schema import to_json, to_object
     from kewcore_bench.sources import labelled_images
     from kewcore_bench.timing.baseline import (
@@ -166,9 +175,10 @@ def bench(
         check_device(device, {one.path.stem: one.path for one in candidates}, path)
     if gates is not None:
         check_matches(gates, names)
+    timed_threads = threads or (earlier.threads if earlier is not None else GATE_THREADS if detectable else None)
     if earlier is not None:
         timed = candidates if "package" in chosen_engines or "coreml" in chosen_engines else []
-        check_comparable(earlier, threads or usable_cores(), [(one.path.stem, one.mode) for one in timed])
+        check_comparable(earlier, timed_threads or usable_cores(), [(one.path.stem, one.mode) for one in timed])
     images = labelled_images(
         [one.run.source for one in candidates], data=data, limit=limit, cache=CACHE, skip_bad=skip_bad
     )
@@ -176,6 +186,7 @@ def bench(
     options = BenchOptions(
         executor=executor.value,
         threads=threads,
+        timed_threads=timed_threads,
         rounds=0 if no_latency else rounds or (GATE_ROUNDS if judged else ROUNDS),
         cache=CACHE,
         seed=seed,

@@ -49,7 +49,8 @@ def print_against_baseline(baseline: "Baseline", result: "BenchResult", comparis
     from kewcore_bench.timing.baseline import other_host
     from kewcore_bench.timing.baseline_tables import BASELINE_COLUMNS, BASELINE_WORDS, baseline_rows
 
-    title = f"ratios to TensorFlow against {baseline.path} of {baseline.result.created}"
+    allowed = ", ".join(sorted({f"{1 + one.max_slowdown:.3f}" for one in comparisons}))
+    title = f"ratios to TensorFlow against {baseline.path} of {baseline.result.created}; allowed are {allowed}"
     print_table(title, BASELINE_COLUMNS, baseline_rows(comparisons), left=BASELINE_WORDS)
     if (difference := other_host(baseline.result.host, result.host)) is not None:
         warn(difference)

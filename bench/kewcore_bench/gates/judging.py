@@ -102,7 +102,7 @@ def _accuracy_drop(package: PackageResult) -> _Measured | None:
 
 def _latency_ratio(package: PackageResult) -> _Measured | None:
     ratio = package.latency_ratio
-    return _Measured(ratio.median, ratio.interval) if ratio is not None else None
+    return _Measured(ratio.value, ratio.interval) if ratio is not None else None
 
 
 def _size(package: PackageResult) -> _Measured:

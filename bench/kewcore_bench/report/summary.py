@@ -103,11 +103,11 @@ def tiles(result: BenchResult) -> list[Tile]:
     )
     timed = [(one.latency_ratio, one) for one in packages if one.latency_ratio is not None]
     if timed:
-        ratio, fast = min(timed, key=lambda pair: pair[0].median)
+        ratio, fast = min(timed, key=lambda pair: pair[0].value)
         found.append(
             Tile(
                 "latency of the fastest, over TensorFlow's on this host",
-                f"{ratio.median:.2f} ×",
+                f"{ratio.value:.2f} ×",
                 fast.name,
                 _between(ratio.interval, 1, " ×", 2),
             )

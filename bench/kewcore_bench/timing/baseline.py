@@ -199,9 +199,9 @@ def compare_ratios(
     return Comparison(
         engine=key.engine,
         subject=key.subject,
-        ratio=now.median,
-        ratio_then=then.median,
-        change=now.median / then.median,
+        ratio=now.value,
+        ratio_then=then.value,
+        change=now.value / then.value,
         interval=interval,
         max_slowdown=max_slowdown,
         detectable=detectable_slowdown(float(draws.std()), max_slowdown),

@@ -88,7 +88,7 @@ def _start(latency: Latency | None) -> str:
 
 
 def _ratio(ratio: LatencyRatio | None) -> str:
-    return f"{ratio.median:.2f} [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio else _NONE
+    return f"{ratio.value:.2f} [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio else _NONE
 
 
 def _throughput(throughput: tuple[Throughput, ...]) -> str:

@@ -93,13 +93,13 @@ class LatencyRatio:
     """Latency of one engine over another's, paired by round: below 1 the first is faster.
 
     Attributes:
-        median: Median over the rounds of the ratio of the rounds' medians; of several starts, the median of these.
+        value: Trimmed mean over starts of the trimmed mean over rounds of the ratio of the rounds' medians.
         interval: Its 95 % bootstrap interval over starts and rounds.
         round_ratios: The ratio of each round, start after start: what a later run compares its own with.
         starts: How often the processes were started; each start has as many rounds.
     """
 
-    median: float
+    value: float
     interval: Interval
     round_ratios: tuple[float, ...] = ()
     starts: int = 1

@@ -19,9 +19,10 @@ RESAMPLES = 2000
 
 
 def ratio_estimate(round_ratios: Sequence[float], starts: int) -> float:
-    """Median over the starts of the median over the rounds of each.
+    """Trimmed mean over the starts of the trimmed mean over the rounds of each, of logarithms.
 
-    Not the mean over starts: one process in some thirty ran 1.4 times as fast as its like for as long as it lived.
+    Not the plain mean: one process in some thirty ran 1.4 times as fast as its like for as long as it lived. Not the
+    median either, which strays 1.25 times as far as a mean where nothing is odd.
 
     Args:
         round_ratios: One ratio a round, start after start, as many rounds in each.
@@ -30,7 +31,7 @@ def ratio_estimate(round_ratios: Sequence[float], starts: int) -> float:
     Raises:
         UsageError: The rounds cannot be told apart by start.
     """
-    return float(np.exp(np.median(np.median(_by_start(round_ratios, starts), axis=1))))
+    return float(np.exp(_trimmed_mean(_trimmed_mean(_by_start(round_ratios, starts)))))
 
 
 def log_ratio_draws(
@@ -55,15 +56,21 @@ def log_ratio_draws(
     rng = np.random.default_rng(seed)
     chosen_starts = rng.integers(0, starts, (resamples, starts, 1))
     chosen_rounds = rng.integers(0, rounds, (resamples, starts, rounds))
-    medians = np.median(logs[chosen_starts, chosen_rounds], axis=2)
-    draws: NDArray[np.float64] = np.median(medians, axis=1)
-    return draws
+    return _trimmed_mean(_trimmed_mean(logs[chosen_starts, chosen_rounds]))
 
 
 def interval_of(draws: NDArray[np.float64], level: float = 0.95) -> Interval:
     """Percentile interval of a ratio from draws of its logarithm."""
     low, high = np.exp(np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]))
     return Interval(float(low), float(high), level)
+
+
+def _trimmed_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last axis without the lowest and the highest quarter, rounded up; of three, the one between."""
+    count = values.shape[-1]
+    cut = min(-(-count // 4), (count - 1) // 2)
+    kept: NDArray[np.float64] = np.sort(values, axis=-1)[..., cut : count - cut]
+    return np.asarray(kept.mean(axis=-1))
 
 
 def _by_start(round_ratios: Sequence[float], starts: int) -> NDArray[np.float64]:
