@@ -61,7 +61,7 @@ def print_comparison(comparison: "VariantComparison") -> None:
     from kewcore.console import say
     from kewcore_bench.variants import tables
 
-    print_table(tables.comparison_title(comparison), tables.GAIN_COLUMNS, tables.gain_rows(comparison), left=(0, 7))
+    print_table(tables.comparison_title(comparison), tables.GAIN_COLUMNS, tables.gain_rows(comparison), left=(0, 6))
     print_table(
         "accuracy by class, original → synthetic", tables.class_columns(comparison), tables.class_rows(comparison)
     )

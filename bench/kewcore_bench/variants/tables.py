@@ -6,12 +6,11 @@ from kewcore_bench.variants.comparison import KEPT_WITHIN_PP, Gain, PackageGain,
 
 GAIN_COLUMNS = (
     "engine",
-    "original",
-    "synthetic",
+    "accuracy, %",
     "gain, pp [95 %]",
     "weighted F1",
-    "McNemar's p",
-    "change of gain, pp [95 %]",
+    "p",
+    "change, pp [95 %]",
     "gain is",
 )
 BALANCE_COLUMNS = ("class", "training images", "synthetic added", "of both", "growth")
@@ -69,8 +68,9 @@ def comparison_notes(comparison: VariantComparison) -> list[str]:
     return [
         said,
         f"A gain is kept where the 95 % interval of its change, over images that all four classifiers saw, stays above "
-        f"-{KEPT_WITHIN_PP:g} points; lost where it lies below 0; otherwise the images are too few to say. Per class: "
-        "accuracy in percent of the original, then of the synthetic variant, and the change in points.",
+        f"-{KEPT_WITHIN_PP:g} points; lost where it lies below 0; otherwise the images are too few to say.",
+        "Accuracy and F1 are those of the original variant, then of the synthetic one; p is McNemar's. Accuracies are "
+        "in percent, changes in points.",
     ]
 
 
@@ -86,8 +86,7 @@ def _package_row(package: PackageGain) -> list[str]:
 def _gain_cells(gain: Gain) -> list[str]:
     return [
         gain.mode,
-        f"{100 * gain.original_accuracy:.1f} %",
-        f"{100 * gain.synthetic_accuracy:.1f} %",
+        f"{100 * gain.original_accuracy:.1f} → {100 * gain.synthetic_accuracy:.1f}",
         _with_interval(gain.gain_pp, gain.gain_interval_pp),
         f"{gain.original_weighted_f1:.3f} → {gain.synthetic_weighted_f1:.3f}",
         f"{gain.mcnemar_p:.2g}",
