@@ -1,7 +1,10 @@
 """The model card: a Markdown page beside each package, for the person who decides whether to ship it."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+from kewcore.errors import PackageError
 from kewcore.parity.intervals import Interval, wilson
 from kewcore.recipes import ExportRecipe
 from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord
@@ -54,7 +57,7 @@ Mode `{sidecar.mode}`: {size_bytes:,} bytes, {size_bytes / sidecar.float32_bytes
 | op | parameter | shape | form | bytes | SNR, dB | zeros | note |
 |---|---|---|---|---|---|---|---|
 {rows}
-{_activations(sidecar.activations)}
+{_activations(sidecar.activations)}{_choice(sidecar)}
 {_parity(parity) if parity else _NOT_MEASURED}
 
 ## Limits
@@ -92,6 +95,52 @@ float activations: of the logits {_decibels(record.logits_snr_db)}, in the table
 | op | type | takes | SNR, dB | note |
 |---|---|---|---|---|
 {rows}
+"""
+
+
+def _choice(sidecar: Sidecar) -> str:
+    """Says how the forms of weights were found and how their values learned, where they did."""
+    try:
+        found = "" if sidecar.search is None else _search(sidecar.search)
+        return found if sidecar.finetune is None else found + _finetune(sidecar.finetune)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise PackageError(
+            f"the sidecar of '{sidecar.name}' is damaged, in what it says of its search or training: {error}",
+            hint="export the package again",
+        ) from error
+
+
+def _search(record: Mapping[str, Any]) -> str:
+    unseen = record["unseen"]
+    agreement, drop = unseen["agreement_interval"], unseen["drop_interval_pp"]
+    agrees = f"{100 * agreement['low']:.1f} to {100 * agreement['high']:.1f} %"
+    stopped = " Its time limit ended the search." if record["stopped"] else ""
+    missed = "; ".join(miss["text"] for miss in record["misses"])
+    kept = f"**It does not keep there: {missed}.**" if missed else "It keeps the budget there."
+    return f"""
+### How its weights got their forms
+Searched for the smallest package within a budget: {record["budget"]}. {record["trials"]:,} packages were run
+on {record["images"]:,} images of the validation part; the last layer was fitted to {record["fitted_images"]:,} training
+images.{stopped} On {unseen["images"]:,} images that the search had not seen, of {record["unseen_part"]}, this one has:
+
+| figure | value | 95 % interval |
+|---|---|---|
+| top-1 agreement with TensorFlow | {100 * unseen["agreement"]:.1f} % | {agrees} |
+| drop of accuracy, percentage points | {unseen["drop_pp"]:+.2f} | {drop["low"]:+.2f} to {drop["high"]:+.2f} |
+
+{kept}
+"""
+
+
+def _finetune(record: Mapping[str, Any]) -> str:
+    divergences = {row["epoch"]: row["val_kl_nats"] for row in record["history"]}
+    best = record["best_epoch"]
+    return f"""
+### Training after compression
+Its weights, in the form in which they are stored, learned from the answers of the model that they came from:
+{record["epochs"]} epochs over {record["train_images"]:,} training images. Packaged are those after epoch {best}, on the
+validation part ({record["val_images"]:,} images) the nearest to that model: a mean divergence of
+{divergences[best]:.1e} nats, {divergences[0]:.1e} before training.
 """
 
 

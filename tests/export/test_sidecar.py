@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kewcore.errors import PackageError
+from kewcore.recipes import ExportRecipe
+from kewcore_export.model_card import model_card
 from kewcore_export.sidecar import (
     EngineRecord,
     GoldenCase,
@@ -118,6 +120,19 @@ def test_damage_is_named(package: Path, path: tuple[Any, ...], value: Any, messa
         load_sidecar(package)
     assert caught.value.message == message
     assert caught.value.__notes__ == [f"in sidecar '{sidecar_path(package)}'"]
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"unseen": {}}, "in what it says of its search or training: 'agreement_interval'"),
+        ({"unseen": []}, "in what it says of its search or training: list indices must be integers"),
+    ],
+)
+def test_no_card_is_written_from_a_damaged_search(search: dict[str, Any], message: str) -> None:
+    about = ExportRecipe("nobody", "MIT", "1.0", "Tells patterns apart.")
+    with pytest.raises(PackageError, match=re.escape(message)):
+        model_card(replace(SIDECAR, search=search), about, 1)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
