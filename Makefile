@@ -28,6 +28,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy bench/suites bench/*.py
 	$(BIN)/lint-imports
 	@# pytest imports test modules by their base names: two alike cannot be collected in one run.
 	@! git ls-files 'tests/*test_*.py' | xargs -n 1 basename | sort | uniq -d | grep .

@@ -95,12 +95,12 @@ def compression(cto: Any, mode: str) -> Callable[[Any], Any] | None:
     if mode.startswith("prune"):
         pruner = cto.OpMagnitudePrunerConfig(target_sparsity=int(mode.split("-")[1]) / 100)
         return lambda model: cto.prune_weights(model, cto.OptimizationConfig(global_config=pruner))
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "int8": {"mode": "linear_symmetric"},
         "int8-tensor": {"mode": "linear_symmetric", "granularity": "per_tensor"},
         "int4": {"mode": "linear_symmetric", "dtype": "int4", "granularity": "per_block", "block_size": 32},
-    }[mode]
-    quantizer = cto.OpLinearQuantizerConfig(**settings)
+    }
+    quantizer = cto.OpLinearQuantizerConfig(**settings[mode])
     return lambda model: cto.linear_quantize_weights(model, cto.OptimizationConfig(global_config=quantizer))
 
 

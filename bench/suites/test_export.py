@@ -9,7 +9,8 @@ import pytest
 from conftest import write_run
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kewcore_export.export import ExportedPackage, export_run
+from kewcore_export.export import export_run
+from kewcore_export.exported_package import ExportedPackage
 from kewcore_export.modes import parse_modes
 
 
