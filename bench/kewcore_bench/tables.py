@@ -187,7 +187,7 @@ def percent(share: float) -> str:
 
 def decibels(value: float) -> str:
     """Writes a ratio in decibels; equal outputs have an infinite one."""
-    return f"{value:.1f} dB" if math.isfinite(value) else "equal"
+    return "equal" if value == math.inf else f"{value:.1f} dB"
 
 
 def _package_row(package: PackageResult) -> list[str]:

@@ -13,6 +13,9 @@ PROBABILITY_FLOOR = 2.0**-24
 LOGIT_FLOOR = 2.0**-14
 """Smallest normal fp16 number: below it fp16 outputs lose bits, and the SNR would measure how they round."""
 
+LEAST_SNR_DB = -200.0
+"""Stands for minus infinity, which JSON cannot hold: no signal, or the other side overflowed or is no number."""
+
 
 def centred_logits(probabilities: Floats) -> NDArray[np.float64]:
     """Recovers logits from softmax outputs, up to the constant that softmax forgets.
@@ -45,10 +48,12 @@ def snr_db(signal: Floats, approximation: Floats) -> float:
 
 
 def power_ratio_db(signal_power: float, noise_power: float) -> float:
-    """Ratio of two powers in decibels; infinite without noise, minus infinite without signal."""
+    """Ratio of two powers in decibels; infinite without noise, else `LEAST_SNR_DB` at least."""
     if noise_power == 0:
         return math.inf
-    return 10 * math.log10(signal_power / noise_power) if signal_power else -math.inf
+    if not signal_power or not math.isfinite(noise_power):
+        return LEAST_SNR_DB
+    return max(LEAST_SNR_DB, 10 * math.log10(signal_power / noise_power))
 
 
 def logit_snr_db(reference: Floats, package: Floats) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bench_bed import Bed
 
+from kewcore.parity.agreement import compare
 from kewcore.parity.drift import LayerDrift
 from kewcore.parity.pipeline import PipelineParity
 from kewcore.parity.robustness import compare_corrupted
@@ -69,6 +70,34 @@ def test_tables_show_every_depth_within_a_hundred_columns() -> None:
     *_, ordered = depth_tables(deep_result(), worst_first=False)
     assert [row[0] for row in ordered.rows] == ["1", "2", "3", "4"]
     assert "### Tiny-original-int8: SNR of layers" in markdown(deep_result())
+
+
+@pytest.mark.unit
+def test_accuracy_calibration_and_recall_stand_in_tables_of_three_packages_across() -> None:
+    result = made_results.result_of(8, 10)
+    (variant,) = result.variants
+    labels = np.array([0, 0, 0, 1])
+    reference = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8]])
+    package = reference.copy()
+    package[0] = package[0, ::-1]  # one of three of class a is lost
+    parity = compare(reference, package, labels, class_names=("a", "b"))
+    packages = tuple(replace(variant.packages[0], mode=f"mode-{n}", parity=parity) for n in range(4))
+    tables = list(depth_tables(replace(result, variants=(replace(variant, packages=packages),))))
+    accuracy, *recalls = tables
+    assert "TensorFlow 100.0 [51.0, 100.0], ECE 0.2000" in accuracy.title
+    assert accuracy.rows[0][:2] == ("mode-0", "75.0 [30.1, 95.4]")  # Wilson's intervals of 4 and 3 of 4
+    assert accuracy.rows[0][2].startswith("+25.0 [")
+    assert accuracy.rows[0][3] == "1"
+    # The lost image was right with 0.9, and is wrong with 0.9: 0.9 off instead of 0.1. Others stay 0.2, 0.3, 0.2 off.
+    assert accuracy.rows[0][5] == "0.4000"
+    assert accuracy.rows[0][6].startswith("+0.2000 [")
+    assert [table.columns[3:] for table in recalls] == [("mode-0", "mode-1", "mode-2"), ("mode-3",)]
+    assert recalls[0].rows[0][:3] == ("a", "3", "100.0")
+    assert recalls[0].rows[0][3].startswith("-33.3 [")
+    assert recalls[0].rows[1][3].startswith("+0.0 [")
+    for table in tables:
+        widths = [max(map(len, cells)) for cells in zip(table.columns, *table.rows, strict=True)]
+        assert sum(widths) + 2 * len(widths) <= 100, table.title
 
 
 @pytest.mark.unit

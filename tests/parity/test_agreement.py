@@ -13,7 +13,7 @@ from kewcore.errors import DataError, UsageError
 from kewcore.parity.agreement import compare
 from kewcore.parity.intervals import bootstrap, wilson
 from kewcore.parity.paired import compare_accuracy, drop_interval_pp, mcnemar_exact
-from kewcore.parity.snr import LOGIT_FLOOR, centred_logits, logit_snr_db, mean_kl_nats, snr_db
+from kewcore.parity.snr import LEAST_SNR_DB, LOGIT_FLOOR, centred_logits, logit_snr_db, mean_kl_nats, snr_db
 
 stats = pytest.importorskip("scipy.stats", reason="the second opinion on intervals and tests")
 
@@ -65,7 +65,9 @@ def test_snr_of_noise_made_to_measure(wanted_db: float) -> None:
 
 
 def test_snr_of_silence() -> None:
-    assert snr_db(np.zeros(3), np.ones(3)) == -math.inf
+    assert snr_db(np.zeros(3), np.ones(3)) == LEAST_SNR_DB
+    for broken in (math.inf, math.nan):
+        assert snr_db(np.ones(2), np.array([1.0, broken])) == LEAST_SNR_DB
 
 
 @given(st.integers(2, 6), st.integers(1, 30), st.integers(0, 2**32 - 1))

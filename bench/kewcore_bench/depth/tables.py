@@ -1,4 +1,4 @@
-"""Robustness, input pipelines and drift as tables of text, which fit a terminal of 100 columns."""
+"""Parity in depth, robustness, input pipelines and drift as tables of text, which fit a terminal of 100 columns."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,13 @@ from kewcore.parity.drift import worst_first as sort_worst_first
 from kewcore.parity.intervals import Interval
 from kewcore.parity.paired import PairedAccuracy
 from kewcore.parity.robustness import CorruptionParity
+from kewcore.parity.snr import LEAST_SNR_DB
+from kewcore_bench.labels import package_labels
 from kewcore_bench.result import BenchResult, PackageResult, VariantResult
 
 _STRENGTHS = ("1", "2", "3", "4", "5")
 _NAME_WIDTH = 32
+_PACKAGES_ACROSS = 3
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,16 @@ class TextTable:
 
 
 def depth_tables(result: BenchResult, *, worst_first: bool = True) -> Iterator[TextTable]:
-    """Gives the tables of what was looked into beyond the images as they are, variant by variant.
+    """Gives the tables of all that the first table has no room for, variant by variant.
 
     Args:
         result: The bench.
         worst_first: Sort layers by their own SNR; otherwise they come in order of computation.
     """
     for variant in result.variants:
+        labels = package_labels(variant.packages)
+        yield from _accuracy_and_calibration(variant, labels)
+        yield from _recall(variant, labels)
         corrupted = [package for package in variant.packages if package.robustness]
         if corrupted:
             yield _reference_robustness(variant, corrupted[0].robustness)
@@ -51,6 +57,59 @@ def depth_tables(result: BenchResult, *, worst_first: bool = True) -> Iterator[T
         for package in variant.packages:
             if package.drift:
                 yield _drift(package, worst_first=worst_first)
+
+
+def _accuracy_and_calibration(variant: VariantResult, labels: Sequence[str]) -> Iterator[TextTable]:
+    rows, reference = [], ""
+    for label, package in zip(labels, variant.packages, strict=True):
+        accuracy, calibration = package.parity.accuracy, package.parity.calibration
+        if accuracy is None or calibration is None:
+            continue
+        change, bounds = calibration.change, calibration.change_interval
+        rows.append(
+            (
+                label,
+                f"{_percentage(accuracy.second_accuracy)} {_bounds(accuracy.second_interval)}",
+                _drop(accuracy),
+                f"{accuracy.mcnemar_p:.2g}",
+                f"{package.parity.mean_kl_nats:.1e}",
+                f"{calibration.package_error:.4f}",
+                f"{change:+.4f} [{bounds.low:+.4f}, {bounds.high:+.4f}]",
+            )
+        )
+        reference = (
+            f"TensorFlow {_percentage(accuracy.first_accuracy)} {_bounds(accuracy.first_interval)}, "
+            f"ECE {calibration.reference_error:.4f}"
+        )
+    if rows:
+        yield TextTable(
+            f"{variant.recipe} {variant.variant}: accuracy and expected calibration error (ECE); {reference}",
+            ("package", "accuracy, % [95 %]", "drop, pp [95 %]", "p", "KL, nats", "ECE", "ECE change [95 %]"),
+            tuple(rows),
+            (0,),
+        )
+
+
+def _recall(variant: VariantResult, labels: Sequence[str]) -> Iterator[TextTable]:
+    told = [(label, one.parity.per_class) for label, one in zip(labels, variant.packages, strict=True)]
+    told = [pair for pair in told if pair[1]]
+    for start in range(0, len(told), _PACKAGES_ACROSS):
+        some = told[start : start + _PACKAGES_ACROSS]
+        rows = tuple(
+            (
+                each[0].name,
+                str(each[0].support),
+                _percentage(each[0].reference_recall),
+                *(_points(one.change_pp, one.change_interval_pp) for one in each),
+            )
+            for each in zip(*(changes for _, changes in some), strict=True)
+        )
+        yield TextTable(
+            f"{variant.recipe} {variant.variant}: recall by class, %, and what packages change of it, pp [95 %]",
+            ("class", "images", "TensorFlow", *(label for label, _ in some)),
+            rows,
+            (0,),
+        )
 
 
 def _reference_robustness(variant: VariantResult, found: Sequence[CorruptionParity]) -> TextTable:
@@ -148,7 +207,7 @@ def _decibels(layer: LayerDrift, snr_db: float | None) -> str:
         return "–"
     if snr_db is None or snr_db == math.inf:  # JSON, from which results are read too, knows no infinity.
         return "equal"
-    return f"{snr_db:.1f}" if math.isfinite(snr_db) else "no signal"
+    return f"{snr_db:.1f}" if snr_db > LEAST_SNR_DB else "no signal"
 
 
 def _shortened(name: str) -> str:
@@ -157,5 +216,8 @@ def _shortened(name: str) -> str:
 
 
 def _drop(accuracy: PairedAccuracy) -> str:
-    interval = accuracy.drop_interval_pp
-    return f"{accuracy.drop_pp:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
+    return _points(accuracy.drop_pp, accuracy.drop_interval_pp)
+
+
+def _points(value_pp: float, interval: Interval) -> str:
+    return f"{value_pp:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"

@@ -1,6 +1,5 @@
 """Charts of what was looked into more closely: drift along the layers, and answers on corrupted images."""
 
-import math
 from collections.abc import Sequence
 
 from kewcore.parity.drift import LayerDrift, worst_first
@@ -10,7 +9,7 @@ from kewcore_bench.report.drawing import Chart, colour, figure, legend_above, ma
 from kewcore_bench.report.series import shown_labels, slug
 from kewcore_bench.result import PackageResult, VariantResult
 
-_EQUAL_DB = 160.0
+_EQUAL_DB, _LEAST_DB = 160.0, -20.0
 """Where values that are equal are drawn: above all that fp32 can tell apart."""
 
 
@@ -68,7 +67,6 @@ def robustness_chart(variant: VariantResult) -> Chart | None:
                 [100 * variant.metrics.accuracy, *(100 * row.accuracy.first_accuracy for row in reference)],
                 color=colour(0),
                 linewidth=4,
-                alpha=0.55,
                 label=REFERENCE,
             )
             for index, label, one in corrupted:
@@ -115,7 +113,7 @@ def _lowest(rows: Sequence[CorruptionParity]) -> str:
 
 def _shown(snr_db: float | None) -> float:
     """Places a ratio on the axis; a stored one that was infinite has come back as None."""
-    return min(snr_db, _EQUAL_DB) if snr_db is not None and math.isfinite(snr_db) else _EQUAL_DB
+    return _EQUAL_DB if snr_db is None else min(max(snr_db, _LEAST_DB), _EQUAL_DB)
 
 
 def _worst(rows: Sequence[LayerDrift]) -> str:
