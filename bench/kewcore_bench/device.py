@@ -12,6 +12,7 @@ from typing import Any
 from kewcore.errors import DataError, PackageError
 from kewcore_bench.hosts import HostFacts
 from kewcore_bench.result import BenchResult, VariantResult
+from kewcore_bench.result_checks import check_latency
 from kewcore_bench.stored_result import from_json
 from kewcore_bench.timing.engine_result import EngineResult
 from kewcore_export.sidecar import load_sidecar
@@ -63,8 +64,12 @@ def read_device_bench(path: Path) -> DeviceBench:
     if not found.engines:
         raise DataError(f"{where} holds no figures: 'engines' is empty", hint=_HINT)
     for index, row in enumerate(found.engines):
-        if row.latency is None or not row.latency.round_medians_ms:
+        if row.latency is None:
             raise DataError(f"{where}: 'engines[{index}]' has no latency", hint=_HINT)
+        try:
+            check_latency(f"engines[{index}].latency", row.latency)
+        except DataError as error:
+            raise DataError(f"{where} is damaged: {error.message}", hint=_HINT) from error
         if row.ratio is not None:
             raise DataError(f"{where}: 'engines[{index}].ratio' must be null: nothing here ran in the same rounds")
     return found

@@ -1,5 +1,6 @@
 """What must hold between the figures of a result that was read from a file, or tables and charts could not be made."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from kewcore.errors import DataError
@@ -7,6 +8,7 @@ from kewcore.parity.classification import ClassificationMetrics
 from kewcore.parity.roc import RocCurve
 from kewcore_bench.depth.occlusion_result import OcclusionSample
 from kewcore_bench.result import BenchResult, VariantResult
+from kewcore_bench.timing.latency import Latency, LatencyRatio
 
 _LARGEST_SIDE = 8192  # of an image that a model takes: photographs are brought to this size again
 
@@ -20,6 +22,8 @@ def check_consistent(result: BenchResult) -> None:
     dataset = result.dataset
     if not (0 <= dataset.height <= _LARGEST_SIDE and 0 <= dataset.width <= _LARGEST_SIDE):
         raise DataError(f"'dataset.height' and 'dataset.width' must be 0 to {_LARGEST_SIDE}")
+    if (timing := result.latency_options) is not None and min(timing.starts, timing.rounds, timing.threads) < 1:
+        raise DataError("'latency_options' must have starts, rounds and threads from 1 on")
     if not result.variants:
         raise DataError("'variants' is empty")
     for index, variant in enumerate(result.variants):
@@ -27,13 +31,38 @@ def check_consistent(result: BenchResult) -> None:
         for place, metrics in _metrics(variant, where):
             _check_metrics(place, metrics, variant.metrics.class_names)
         for place, latency in _latencies(variant, where):
-            if not latency:
-                raise DataError(f"'{place}.latency.round_medians_ms' is empty")
+            check_latency(f"{place}.latency", latency)
+        for place, ratio in _ratios(variant, where):
+            _check_rounds(f"{place}.round_ratios", ratio.round_ratios, ratio.starts)
+            _check_positive(f"{place}.value", (ratio.value, ratio.interval.low, ratio.interval.high))
         for place, curve in _curves(variant, where):
             if len(curve.false_positive_rate) != len(curve.true_positive_rate):
                 raise DataError(f"'{place}' has rates of two lengths")
         for number, sample in enumerate(variant.occlusion):
             _check_maps(f"{where}.occlusion[{number}].maps", sample)
+
+
+def check_latency(where: str, latency: Latency) -> None:
+    """Refuses a latency whose rounds are none, are not shared out evenly among the starts, or are no times.
+
+    Raises:
+        DataError: Names the figures.
+    """
+    if not latency.round_medians_ms:
+        raise DataError(f"'{where}.round_medians_ms' is empty")
+    _check_rounds(f"{where}.round_medians_ms", latency.round_medians_ms, latency.starts)
+    _check_positive(f"{where}.median_ms", (latency.median_ms, latency.p95_ms, latency.p99_ms))
+
+
+def _check_rounds(where: str, rounds: Sequence[float], starts: int) -> None:
+    if starts < 1 or len(rounds) % starts:
+        raise DataError(f"'{where}' has {len(rounds)} rounds, which cannot come from {starts} starts of as many each")
+    _check_positive(where, rounds)
+
+
+def _check_positive(where: str, numbers: Sequence[float]) -> None:
+    if not all(0 < one < math.inf for one in numbers):
+        raise DataError(f"'{where}' must be finite and above 0")
 
 
 def _metrics(variant: VariantResult, where: str) -> Iterator[tuple[str, ClassificationMetrics]]:
@@ -42,14 +71,23 @@ def _metrics(variant: VariantResult, where: str) -> Iterator[tuple[str, Classifi
         yield f"{where}.packages[{index}].metrics", package.metrics
 
 
-def _latencies(variant: VariantResult, where: str) -> Iterator[tuple[str, Sequence[float]]]:
+def _latencies(variant: VariantResult, where: str) -> Iterator[tuple[str, Latency]]:
     if variant.latency is not None:
-        yield where, variant.latency.round_medians_ms
+        yield where, variant.latency
     packages = ((f"{where}.packages[{index}]", one.latency) for index, one in enumerate(variant.packages))
     engines = ((f"{where}.engines[{index}]", one.latency) for index, one in enumerate(variant.engines))
     for place, latency in (*packages, *engines):
         if latency is not None:
-            yield place, latency.round_medians_ms
+            yield place, latency
+
+
+def _ratios(variant: VariantResult, where: str) -> Iterator[tuple[str, LatencyRatio]]:
+    owners = enumerate(variant.packages)
+    packages = ((f"{where}.packages[{index}].latency_ratio", one.latency_ratio) for index, one in owners)
+    engines = ((f"{where}.engines[{index}].ratio", one.ratio) for index, one in enumerate(variant.engines))
+    for place, ratio in (*packages, *engines):
+        if ratio is not None:
+            yield place, ratio
 
 
 def _curves(variant: VariantResult, where: str) -> Iterator[tuple[str, RocCurve]]:

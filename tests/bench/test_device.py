@@ -105,6 +105,10 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         (changed("schema_version", 2), "device file '{path}' has schema_version 2; this kewcore reads 1"),
         (changed("engines", []), "device file '{path}' holds no figures: 'engines' is empty"),
         (changed("engines.0.latency", None), "device file '{path}': 'engines[0]' has no latency"),
+        (
+            changed("engines.0.latency.round_medians_ms", [1.25, None]),
+            "device file '{path}' is damaged: 'engines[0].latency.round_medians_ms' must be finite and above 0",
+        ),
         (changed("engines.0.latency.median_ms", "fast"),
          "device file '{path}' is damaged: 'engines[0].latency.median_ms' must be a number, got \"fast\""),
         (changed("host.phase", 1), "device file '{path}' is damaged: 'host.phase' is not known here"),

@@ -176,6 +176,18 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         (("variants", 0, "metrics", "confusion"), [[1, 2]], "metrics.confusion' must have 2 rows and columns"),
         (("variants", 0, "metrics", "class_names"), ["x", "y"], "class_names' are not those of the reference"),
         (("variants", 0, "latency", "round_medians_ms"), [], "'variants[0].latency.round_medians_ms' is empty"),
+        (
+            ("variants", 0, "latency", "round_medians_ms"),
+            [1, None],
+            "latency.round_medians_ms' must be finite and above 0",
+        ),
+        (("variants", 0, "latency", "starts"), 0, "rounds, which cannot come from 0 starts of as many each"),
+        (
+            ("variants", 0, "packages", 0, "latency_ratio", "value"),
+            0,
+            "latency_ratio.value' must be finite and above 0",
+        ),
+        (("latency_options", "starts"), 0, "'latency_options' must have starts, rounds and threads from 1 on"),
         (("extra",), 1, "'extra' is not known here"),
     ],
 )
