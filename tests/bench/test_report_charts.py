@@ -12,7 +12,7 @@ from made_results import result_of
 
 from kewcore.parity.drift import LayerDrift
 from kewcore_bench.report import class_charts, depth_charts, latency_charts, size_charts, summary
-from kewcore_bench.report.drawing import COLOURS, INK, colour
+from kewcore_bench.report.drawing import COLOURS, INK, colour, marker
 from kewcore_bench.report.page import render
 from kewcore_bench.report.series import shown_labels
 from kewcore_bench.schema import json_text, to_object
@@ -30,6 +30,21 @@ def test_the_front_holds_what_nothing_beats(points: list[tuple[int, int]]) -> No
         if not any((s <= size and a > share) or (s < size and a >= share) for s, a in points)
     }
     assert [points[index] for index in front] == sorted(unbeaten)
+
+
+def test_forty_two_packages_look_unlike_one_another() -> None:
+    looks = {(colour(index), marker(index)) for index in range(43)}
+    assert len(looks) == 43
+
+
+def test_a_class_that_no_image_shows_has_no_recall() -> None:
+    variant = full_result(120, 0).variants[0]
+    first, *others = variant.metrics.per_class
+    metrics = replace(variant.metrics, per_class=(replace(first, support=0, recall=0.0), *others))
+    chart = class_charts.recall_chart(replace(variant, metrics=metrics, packages=()))
+    assert chart.note == f"No image shows {first.name}."
+    assert f"{first.name} 0.0 %" not in chart.description
+    assert f">{first.name}<" not in chart.svg
 
 
 def test_charts_take_their_colours_from_the_page_and_tell_their_figures() -> None:

@@ -16,14 +16,15 @@ _MOST_CLASSES = 12
 
 def recall_chart(variant: VariantResult) -> Chart:
     """Draws each class's recall, reference and packages beside one another."""
-    names = [plain(name) for name in variant.metrics.class_names]
+    seen = [place for place, one in enumerate(variant.metrics.per_class) if one.support]
+    names = [plain(variant.metrics.class_names[place]) for place in seen]
     series = classifiers(variant)
     with figure(0.9 + len(names) * (0.12 + 0.13 * len(series))) as drawn:
         axes = drawn.subplots()
         height = 0.82 / len(series)
         for index, (label, metrics) in enumerate(series):
             places = [place - 0.41 + (index + 0.5) * height for place in range(len(names))]
-            shares = [100 * one.recall for one in metrics.per_class]
+            shares = [100 * metrics.per_class[place].recall for place in seen]
             axes.barh(places, shares, height * 0.88, label=label, color=colour(index))
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0)
@@ -35,7 +36,9 @@ def recall_chart(variant: VariantResult) -> Chart:
         legend_above(drawn, len(series))
         drawing = svg(drawn, f"recall-{slug(variant)}")
     told = "; ".join(f"{label}: {_recalls(metrics)}" for label, metrics in series)
-    return Chart("Recall by class", f"Bars of the recall of every class. {told}.", drawing)
+    absent = [plain(one.name) for one in variant.metrics.per_class if not one.support]
+    note = f"No image shows {', '.join(absent)}." if absent else ""
+    return Chart("Recall by class", f"Bars of the recall of every class. {told}.", drawing, note)
 
 
 def roc_chart(variant: VariantResult) -> Chart | None:
@@ -64,7 +67,6 @@ def roc_chart(variant: VariantResult) -> Chart | None:
                             color=colour(index),
                             linewidth=width,
                             linestyle=style,
-                            alpha=0.6 if index == 0 else 1,
                             label=label,
                         )
             axes.set_title(plain(name), fontsize=10, loc="left")
@@ -98,7 +100,7 @@ def _shown(variant: VariantResult) -> list[str]:
 
 
 def _recalls(metrics: ClassificationMetrics) -> str:
-    return ", ".join(f"{plain(one.name)} {100 * one.recall:.1f} %" for one in metrics.per_class)
+    return ", ".join(f"{plain(one.name)} {100 * one.recall:.1f} %" for one in metrics.per_class if one.support)
 
 
 def _areas(metrics: ClassificationMetrics) -> str:

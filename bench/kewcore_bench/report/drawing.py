@@ -23,8 +23,8 @@ INK = "#010203"
 COLOURS = tuple(f"#0405{index:02x}" for index in range(7))
 """Stand for the page's `--series-0` (the reference) to `--series-6`."""
 
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-"""A shape a series, so that nobody needs the colours."""
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+"""A shape a series, so that nobody needs the colours; one more than these, or series 7 would look like series 1."""
 
 _LEGEND_COLUMNS = 5
 _STYLE = {
@@ -80,17 +80,17 @@ def figure(height_inches: float) -> Iterator["Figure"]:
 
 def colour(index: int) -> str:
     """Gives the colour of a series; 0 is the reference."""
-    return COLOURS[_place(index)]
+    return COLOURS[_place(index, len(COLOURS))]
 
 
 def marker(index: int) -> str:
     """Gives the shape of a series; 0 is the reference."""
-    return MARKERS[_place(index)]
+    return MARKERS[_place(index, len(MARKERS))]
 
 
-def _place(index: int) -> int:
+def _place(index: int, places: int) -> int:
     """Keeps the first place for the reference, however many series there are."""
-    return 0 if index == 0 else 1 + (index - 1) % (len(COLOURS) - 1)
+    return 0 if index == 0 else 1 + (index - 1) % (places - 1)
 
 
 def legend_above(drawn: "Figure", entries: int) -> None:

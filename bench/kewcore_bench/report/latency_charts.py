@@ -46,7 +46,7 @@ def _chart(title: str, name: str, rows: Sequence[tuple[str, Latency, int]]) -> C
             first, third = (float(value) for value in np.percentile(medians, [25, 75]))
             axes.barh(place, third - first, 0.62, left=first, color=colour(series), alpha=0.22)
             spread = [place + _SCATTER * ((index * 7 % 11) / 10 - 0.5) for index in range(len(medians))]
-            axes.scatter(medians, spread, s=11, color=colour(series), alpha=0.7, linewidths=0)
+            axes.scatter(medians, spread, s=11, color=colour(series), alpha=0.9, linewidths=0)
             axes.vlines(latency.median_ms, place - 0.34, place + 0.34, color=colour(series), linewidth=2.4)
             axes.annotate(
                 f"{latency.median_ms:.1f}",

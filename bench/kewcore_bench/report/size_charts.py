@@ -62,7 +62,7 @@ def _chart(variant: VariantResult, title: str, figure_name: str, points: Sequenc
             [100 * one.share for one in front],
             where="post",
             color=INK,
-            alpha=0.45,
+            alpha=0.75,
             linewidth=1,
             linestyle=(0, (4, 3)),
         )
