@@ -84,7 +84,7 @@ def test_rounds_of_one_start_are_summed_up_by_their_trimmed_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "kept"), [(1, [0]), (2, [0, 1]), (3, [1]), (4, [1, 2]), (6, [2, 3]), (8, [2, 3, 4, 5])]
+    ("count", "kept"), [(1, [0]), (2, [0, 1]), (3, [1]), (4, [1, 2]), (6, [1, 2, 3, 4]), (8, [2, 3, 4, 5])]
 )
 def test_a_quarter_of_the_starts_at_each_end_does_not_count(count: int, kept: list[int]) -> None:
     starts = np.exp(np.arange(count) ** 2.0)

@@ -66,9 +66,9 @@ def interval_of(draws: NDArray[np.float64], level: float = 0.95) -> Interval:
 
 
 def _trimmed_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis without the lowest and the highest quarter, rounded up; of three, the one between."""
+    """Mean over the last axis without the lowest and the highest quarter; of three, the one between."""
     count = values.shape[-1]
-    cut = min(-(-count // 4), (count - 1) // 2)
+    cut = 1 if count == 3 else count // 4
     kept: NDArray[np.float64] = np.sort(values, axis=-1)[..., cut : count - cut]
     return np.asarray(kept.mean(axis=-1))
 
