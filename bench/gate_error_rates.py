@@ -11,13 +11,16 @@ the slowed package is a miss. Ratios are kept in a file, a line a run, so that w
 import argparse
 import json
 import os
+import platform
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from kewcore.artefacts import sha256_tree
 from kewcore.console import set_verbosity
 from kewcore.parity.intervals import Interval, wilson
 from kewcore_bench.candidates import candidate
@@ -49,6 +52,9 @@ def main() -> None:
     asked = parser.parse_args()
     set_verbosity("quiet")
     kept = read_runs(asked.keep)
+    for one in kept:
+        if one["settings"] != settings(asked):
+            raise SystemExit(f"{asked.keep} holds runs of {one['settings']}, asked are {settings(asked)}: name another")
     while len(kept) < asked.runs + 1:
         kept.append(measured(asked, seed=len(kept)))
         with asked.keep.open("a", encoding="utf-8") as stream:
@@ -58,7 +64,7 @@ def main() -> None:
         report(kept, distance, asked.max_slowdown)
 
 
-def measured(asked: argparse.Namespace, seed: int) -> dict[str, object]:
+def measured(asked: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Runs the three engines once and returns the rounds' ratios to TensorFlow, with the load of the host before."""
     one = candidate(asked.package)
     cores = cores_for(asked.threads)
@@ -77,28 +83,40 @@ def measured(asked: argparse.Namespace, seed: int) -> dict[str, object]:
         if row.ratio is None:
             raise SystemExit(f"{row.label} gave no ratio: {row.failure}")
     unchanged, planted = (list(row.ratio.round_ratios) for row in rows[1:] if row.ratio is not None)
-    return {"load": load, "starts": asked.starts, "unchanged": unchanged, "planted": planted}
+    return {
+        "settings": settings(asked),
+        "load": load,
+        "starts": asked.starts,
+        "unchanged": unchanged,
+        "planted": planted,
+    }
 
 
-def read_runs(path: Path) -> list[dict[str, object]]:
+def settings(asked: argparse.Namespace) -> dict[str, Any]:
+    """Says what runs must have in common to be counted together."""
+    named = {name: getattr(asked, name) for name in ("rounds", "starts", "threads", "slowdown")}
+    return {"package": sha256_tree(asked.package), "host": platform.node(), **named}
+
+
+def read_runs(path: Path) -> list[dict[str, Any]]:
     """Reads what earlier runs kept."""
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def ratio_of(run: dict, kind: str) -> LatencyRatio:
+def ratio_of(run: dict[str, Any], kind: str) -> LatencyRatio:
     """Makes a ratio as `bench.json` holds it from the rounds of a run."""
     return LatencyRatio(ratio_estimate(run[kind], run["starts"]), NO_INTERVAL, tuple(run[kind]), run["starts"])
 
 
-def figures(run: dict) -> str:
+def figures(run: dict[str, Any]) -> str:
     """Says what a run found."""
     unchanged, planted = ratio_of(run, "unchanged").value, ratio_of(run, "planted").value
     return f"unchanged {unchanged:.3f}, planted {planted:.3f} ({planted / unchanged:.3f}), load {run['load']:.1f}"
 
 
-def report(kept: list[dict], distance: int, max_slowdown: float) -> None:
+def report(kept: list[dict[str, Any]], distance: int, max_slowdown: float) -> None:
     """Holds every run against the one `distance` runs before it, and prints how often the verdict was wrong."""
     pairs = list(zip(kept, kept[distance:], strict=False))
     called = {
