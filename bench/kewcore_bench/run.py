@@ -38,6 +38,8 @@ GATE_ROUNDS, GATE_STARTS, GATE_THREADS = 120, 6, 1
 """Rounds, starts of every process and threads, where a verdict on a slowdown hangs on them.
 
 One thread, since two wait for one another, and for whatever else wants the second core."""
+FEWEST_STARTS = 3
+"""Fewest starts on which a verdict may hang: one does not say how starts differ, and of two none is the odd one."""
 
 
 @dataclass(frozen=True)

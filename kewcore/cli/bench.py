@@ -48,7 +48,7 @@ def bench(
             "--rounds",
             min=3,
             help="Interleaved rounds of latency.",
-            show_default="60; 120 with --baseline or --detectable",
+            show_default="60; 120 where latency is judged",
         ),
     ] = None,
     starts: Annotated[
@@ -57,7 +57,7 @@ def bench(
             "--starts",
             min=1,
             help="Starts of every engine's process, among which rounds are shared.",
-            show_default="3; 6 with --baseline or --detectable",
+            show_default="3; 6 where latency is judged",
         ),
     ] = None,
     limit: Annotated[
@@ -135,6 +135,7 @@ def bench(
     from kewcore_bench.gates.gate_reports import write_gate_reports
     from kewcore_bench.hosts import usable_cores
     from kewcore_bench.run import (
+        FEWEST_STARTS,
         GATE_ROUNDS,
         GATE_STARTS,
         GATE_THREADS,
@@ -175,14 +176,17 @@ def bench(
         check_device(device, {one.path.stem: one.path for one in candidates}, path)
     if gates is not None:
         check_matches(gates, names)
-    timed_threads = threads or (earlier.threads if earlier is not None else GATE_THREADS if detectable else None)
+    gated = gates is not None and bool(gated_by(gates, "max_latency_ratio", names))
+    judged = gated or detectable or earlier is not None
+    if judged and starts is not None and starts < FEWEST_STARTS:
+        raise UsageError(f"latency can be judged from {FEWEST_STARTS} starts on, got --starts {starts}")
+    timed_threads = threads or (earlier.threads if earlier is not None else GATE_THREADS if judged else None)
     if earlier is not None:
         timed = candidates if "package" in chosen_engines or "coreml" in chosen_engines else []
         check_comparable(earlier, timed_threads or usable_cores(), [(one.path.stem, one.mode) for one in timed])
     images = labelled_images(
         [one.run.source for one in candidates], data=data, limit=limit, cache=CACHE, skip_bad=skip_bad
     )
-    judged = baseline is not None or detectable
     options = BenchOptions(
         executor=executor.value,
         threads=threads,
@@ -211,13 +215,15 @@ def bench(
         result = with_device(result, device)
     verdicts = gating.judge(gates, result) if gates is not None else ()
     report_written(write_reports(result, out, verdicts, html=html))
-    if gates is not None:
-        report_written(write_gate_reports(verdicts, gates, result, out))
-    comparisons = compare_with(earlier, result, allowed, seed) if earlier is not None else ()
     try:
         report_written(record_parity(result))
     except StorageError as error:  # Packages may lie where nobody may write; what was measured is no less true.
         warn(f"sidecars and model cards do not hold these figures: {error.message}")
+    comparisons = compare_with(earlier, result, allowed, seed) if earlier is not None else ()
+    slower = [describe(one) for one in comparisons if one.regressed]
+    slower += lost(earlier, result) if earlier is not None else ()
+    if gates is not None:
+        report_written(write_gate_reports(verdicts, gates, result, out, slower))
     if json:
         found = {"gates": to_json(verdicts), "baseline": to_json(comparisons)}
         if detectable:
@@ -230,7 +236,5 @@ def bench(
         if earlier is not None:
             print_against_baseline(earlier, result, comparisons)
     missed = [gating.describe(one) for one in verdicts if not one.held]
-    missed += [describe(one) for one in comparisons if one.regressed]
-    missed += lost(earlier, result) if earlier is not None else ()
-    if missed:
-        raise CheckFailedError("; ".join(missed))
+    if missed or slower:
+        raise CheckFailedError("; ".join([*missed, *slower]))

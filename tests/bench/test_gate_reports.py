@@ -162,6 +162,11 @@ def test_the_summary_puts_first_what_was_missed(result: BenchResult, verdicts: t
     assert "<details><summary>Figures of all packages</summary>" in text
     assert "not a device figure" in text
     assert summary(verdicts[1:], result).startswith("## kewcore bench: all 2 gates held\n")
+    slower = summary(verdicts[1:], result, ["Tiny is 20 % slower beside <TensorFlow>"])
+    assert slower.startswith(
+        "## kewcore bench: all 2 gates held, 1 slower than in the baseline\n\n"
+        "- Tiny is 20 % slower beside &lt;TensorFlow>\n\n| "
+    )
 
 
 def test_a_long_summary_is_cut_from_its_end(result: BenchResult, verdicts: tuple[Verdict, ...]) -> None:

@@ -34,15 +34,24 @@ def test_a_slowdown_since_the_baseline_is_called(folder: Path) -> None:
 
     # As if the package had been a hundred times as fast beside TensorFlow when the baseline was made.
     row["ratio"]["round_ratios"] = [value / 100 for value in row["ratio"]["round_ratios"]]
-    row["ratio"]["median"] /= 100
-    row["ratio"]["interval"] = {"low": row["ratio"]["median"] / 2, "high": row["ratio"]["median"] * 2, "level": 0.95}
+    row["ratio"]["value"] /= 100
+    row["ratio"]["interval"] = {"low": row["ratio"]["value"] / 2, "high": row["ratio"]["value"] * 2, "level": 0.95}
     row["latency"]["round_medians_ms"] = [value / 100 for value in row["latency"]["round_medians_ms"]]
     (folder / "old.json").write_text(json.dumps(stored))
-    second = bench(folder, *quick, "--baseline", "old.json", "--out", "again")
+    (folder / "gates.toml").write_text("[gates]\nmax_size_mb = 1\n")
+    second = bench(folder, *quick, "--baseline", "old.json", "--gate", "gates.toml", "--out", "again")
     assert second.returncode == 1, second.stderr
     assert "REGRESSION" in second.stdout
     assert "tiny-original-fp16 in engine 'package' is " in second.stderr
     assert "slower beside TensorFlow than in the baseline: ratio " in second.stderr
+    summary = (folder / "again" / "gates.md").read_text()
+    assert summary.startswith(
+        "## kewcore bench: all 1 gates held, 1 slower than in the baseline\n\n- tiny-original-fp16 in"
+    )
+    assert json.loads((folder / "again" / "gates.json").read_text())["held"]
+    few = kewcore_here(folder, "bench", quick[0], "--starts", "2", "--baseline", "old.json")
+    assert few.returncode == 2
+    assert "latency can be judged from 3 starts on, got --starts 2" in few.stderr
     other = kewcore_here(folder, "bench", *quick[:-2], "2", "--baseline", "old.json")
     assert other.returncode == 2
     assert "was measured with --threads 1, this bench has 2" in other.stderr

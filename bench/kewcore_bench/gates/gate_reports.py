@@ -17,7 +17,7 @@ GATES_SCHEMA = Path(__file__).parent / "schemas" / "gates.schema.json"
 
 
 def write_gate_reports(
-    verdicts: Sequence[Verdict], gates: GateFile, result: BenchResult, folder: Path
+    verdicts: Sequence[Verdict], gates: GateFile, result: BenchResult, folder: Path, slower: Sequence[str] = ()
 ) -> list[Artefact]:
     """Writes `gates.json`, `gates-junit.xml` and `gates.md`.
 
@@ -26,6 +26,7 @@ def write_gate_reports(
         gates: Where they came from.
         result: What they were held against.
         folder: Where to write.
+        slower: What became slower since a baseline, in sentences.
 
     Raises:
         StorageError: A file cannot be written.
@@ -33,7 +34,7 @@ def write_gate_reports(
     return [
         write_json(folder / "gates.json", gates_object(verdicts, gates, result)),
         write_text(folder / "gates-junit.xml", junit_xml(verdicts, result)),
-        write_text(folder / "gates.md", summary(verdicts, result)),
+        write_text(folder / "gates.md", summary(verdicts, result, slower)),
     ]
 
 
