@@ -164,7 +164,7 @@ def swap_into_place(staged: Path, destination: Path) -> None:
     neither serves (an old file system), two renames do it, with an instant between them at which the destination is
     missing and the old content lies at `<destination>.old`.
     """
-    if not destination.exists():
+    if not os.path.lexists(destination):
         staged.rename(destination)
     elif not _exchange(staged, destination):
         aside = destination.with_name(destination.name + ".old")

@@ -10,7 +10,7 @@ from kewcore.errors import PackageError, RunError
 from kewcore.training.run import load_run
 from kewcore_bench.sources import ImageSource
 from kewcore_export.sidecar import PACKAGE_SUFFIX, load_sidecar, sidecar_path
-from kewcore_export.transaction import finish_interrupted
+from kewcore_export.transaction import require_finished
 
 PACKAGES_FOLDER = Path("packages")
 
@@ -59,7 +59,7 @@ def newest_packages(folder: Path = PACKAGES_FOLDER) -> list[Path]:
     Raises:
         PackageError: There is no package with a sidecar, or a sidecar is damaged.
     """
-    finish_interrupted(folder)
+    require_finished(folder)
     packages = sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))
     found = {path: load_sidecar(path).run.recipe for path in packages if sidecar_path(path).exists()}
     if not found:
@@ -77,7 +77,7 @@ def newest_package(folder: Path = PACKAGES_FOLDER) -> Path:
     Raises:
         PackageError: There is none.
     """
-    finish_interrupted(folder)
+    require_finished(folder)
     packages = [path for path in folder.glob(f"*{PACKAGE_SUFFIX}") if path.is_dir()]
     if not packages:
         raise PackageError(

@@ -13,7 +13,7 @@ from kewcore.runtime.loading import ExecutorChoice
 from kewcore_bench.candidates import run_facts
 from kewcore_bench.sources import ImageSource, data_recipe
 from kewcore_export.sidecar import PACKAGE_SUFFIX, load_sidecar, sidecar_path
-from kewcore_export.transaction import finish_interrupted
+from kewcore_export.transaction import require_finished
 
 RECIPE = "kewcnn"
 """Whose split serves for models that do not say how their dataset was split."""
@@ -74,7 +74,7 @@ def find_subject(path: Path, function_name: str | None = None) -> Subject:
     if path.suffix == ".onnx":
         return Subject(path.stem, path, "onnx", _own_source(path, OnnxClassifier(path)))
     if path.suffix == PACKAGE_SUFFIX:
-        finish_interrupted(path.parent)
+        require_finished(path.parent)
         # The reference executor starts nothing: it is asked what the package takes, not to run it.
         bare = not sidecar_path(path).exists()
         asked = PackageClassifier(path, "reference", function_name=function_name) if bare else None

@@ -13,7 +13,7 @@ from kewcore.artefacts import Artefact, files_in, sha256_file, write_json
 from kewcore.errors import PackageError
 from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord
 from kewcore_export.json_records import hashes_from, is_number, list_from, record_from, table_from, texts_from
-from kewcore_export.transaction import finish_interrupted
+from kewcore_export.transaction import require_finished
 
 SCHEMA_VERSION = 1
 PACKAGE_SUFFIX = ".mlpackage"
@@ -204,7 +204,7 @@ def load_sidecar(package: Path) -> Sidecar:
         PackageError: There is none, or it is not what kewcore writes.
     """
     path = sidecar_path(package)
-    finish_interrupted(path.parent)
+    require_finished(path.parent)
     try:
         value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:

@@ -13,7 +13,7 @@ from PIL import Image
 from kewcore.errors import PackageError, UnsupportedError, UsageError
 from kewcore_export.golden import package_probabilities
 from kewcore_export.sidecar import PACKAGE_SUFFIX, Sidecar, file_hashes, golden_folder, load_sidecar
-from kewcore_export.transaction import finish_interrupted
+from kewcore_export.transaction import require_finished
 
 # Largest difference in a probability between two hosts or executors that run the same package in fp16: a few units in
 # the last place of logits around 8, where fp16 steps are 2**-7, change a probability by up to a quarter of that.
@@ -86,7 +86,7 @@ def packages_in(folder: Path) -> list[Path]:
     Raises:
         PackageError: There is none.
     """
-    finish_interrupted(folder)
+    require_finished(folder)
     found = sorted(folder.glob(f"*{PACKAGE_SUFFIX}"))
     if not found:
         raise PackageError(f"there is no package in '{folder}'", hint="write one first: kewcore export")
