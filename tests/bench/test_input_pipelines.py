@@ -99,3 +99,15 @@ def test_greyscale_files_of_the_right_size_change_no_answer(bed: Bed, images: La
         assert one.accuracy.drop_pp == 0
     assert found[2].pixels_equal == 1
     assert found[2].max_abs_dp == 0
+
+
+def test_a_pipeline_that_decodes_nothing_is_left_out_with_a_word(
+    bed: Bed, images: LabelledImages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tuple(tmp_path / f"{index}.webp" for index in range(len(images.files)))
+    for file, copy in zip(images.files, files, strict=True):
+        Image.open(file).save(copy, lossless=True)
+    reference = EngineSpec("tensorflow", bed.run, "auto", 1)
+    found = measure_pipelines(reference, run_facts(bed.run).source.data, replace(images, files=files), what="tiny")
+    assert [one.pipeline for one in found] == ["app-601", "app-709"]
+    assert "pipeline 'tensorflow' is left out: it cannot decode any of the 6 files" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kewcore.console import progress
+from kewcore.console import progress, warn
 from kewcore.data.images import quiet_decoders
 from kewcore.errors import DataError
 from kewcore.models.tensorflow import import_tensorflow
@@ -60,7 +60,6 @@ def measure_pipelines(
         seed: Of bootstraps.
 
     Raises:
-        DataError: A pipeline cannot decode any of the files.
         KewError: The reference cannot be loaded or run.
     """
     import_tensorflow()  # Here, and not by two decoding threads at once.
@@ -69,10 +68,11 @@ def measure_pipelines(
     with progress(f"{what} pipelines", len(versions) * count) as advance:
         tables = described_answers(reference, (count, height, width), images.class_names, versions, advance)
         _, own = next(tables)
-        return tuple(
-            _parity(name, seen, own, table, images.labels, seed)
-            for name, (seen, table) in zip(PIPELINES, tables, strict=True)
-        )
+        measured = dict(zip(PIPELINES, tables, strict=True))
+    for name in [name for name, (seen, _) in measured.items() if not any(seen.decoded)]:
+        warn(f"pipeline '{name}' is left out: it cannot decode any of the {count} files")
+        del measured[name]
+    return tuple(_parity(name, seen, own, table, images.labels, seed) for name, (seen, table) in measured.items())
 
 
 def _own(images: LabelledImages) -> Measured:
@@ -126,8 +126,6 @@ def _parity(
     seed: int,
 ) -> PipelineParity:
     kept = np.array(seen.decoded)
-    if not kept.any():
-        raise DataError(f"pipeline '{name}' cannot decode any of the {len(kept)} files")
     own, other, labels = own[kept], other[kept], labels[kept]
     parity = compare(own, other, labels, seed=seed)
     return PipelineParity(
