@@ -175,7 +175,7 @@ def bench(
     for device, path in devices:
         check_device(device, {one.path.stem: one.path for one in candidates}, path)
     if gates is not None:
-        check_matches(gates, names)
+        check_matches(gates, [one.path for one in candidates])
     gated = gates is not None and bool(gated_by(gates, "max_latency_ratio", names))
     judged = gated or detectable or earlier is not None
     if judged and starts is not None and starts < FEWEST_STARTS:

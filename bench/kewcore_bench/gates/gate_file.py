@@ -2,7 +2,7 @@
 
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -130,17 +130,20 @@ def load_gates(path: Path) -> GateFile:
     return GateFile(path, _gates(own, where) if own else Gates(), exceptions)
 
 
-def check_matches(gates: GateFile, packages: Iterable[str]) -> None:
-    """Refuses exceptions for packages that are not benched: a misspelt one would let the general bound stand.
+def check_matches(gates: GateFile, packages: Collection[Path]) -> None:
+    """Refuses exceptions that fit no package: a misspelt one would let the general bound stand.
 
     Args:
         gates: The file.
-        packages: Names of the packages.
+        packages: The packages of the bench. Those that lie beside them count too, since a file of gates may serve a
+            bench of some of the packages.
 
     Raises:
         UsageError: A pattern fits no package.
     """
-    names = sorted(set(packages))
+    folders = {path.parent for path in packages}
+    beside = (path for folder in sorted(folders) for path in folder.glob("*.mlpackage"))
+    names = sorted({path.stem for path in (*packages, *beside)})
     for one in gates.exceptions:
         if not any(fnmatchcase(name, one.glob) for name in names):
             raise UsageError(
