@@ -14,7 +14,7 @@ from made_results import latency_of
 
 from kewcore_bench.engines.load import EngineSpec
 from kewcore_bench.engines.process import EngineProcess, LoadFigures
-from kewcore_bench.gallery import choose
+from kewcore_bench.gallery import MOST_DISPUTED, choose
 from kewcore_bench.hosts import host_facts, usable_cores
 from kewcore_bench.images import evenly_limited, pixel_file
 from kewcore_bench.timing.latency import LatencyOptions, measure, ratio
@@ -108,7 +108,19 @@ def test_the_gallery_leads_with_disagreements_then_shows_every_class() -> None:
     assert sorted(labels[found[2:]].tolist()) == [0, 0, 0, 1, 1, 1]
     assert len(set(found)) == 8
     everything = choose(labels, {"TensorFlow": reference, "int8": reference[:, ::-1]}, 9)
-    assert len(everything) == 6  # No more than two thirds, even when all is disputed and nothing else is left.
+    assert sorted(everything) == list(range(40))  # all is disputed, and nothing else is left
+
+
+def test_a_package_of_many_disagreements_leaves_room_for_the_few_of_another() -> None:
+    labels = np.zeros(200, np.int64)
+    reference = np.tile(np.float32([0.9, 0.1]), (200, 1))
+    coarse, fine = reference.copy(), reference.copy()
+    coarse[:150] = coarse[:150, ::-1]
+    fine[[160, 170]] = fine[[160, 170], ::-1]
+    found = choose(labels, {"TensorFlow": reference, "palette-1": coarse, "int8": fine})
+    assert {160, 170} <= set(found[:4])
+    assert len(found) == MOST_DISPUTED + 6
+    assert all(index >= 150 for index in found[MOST_DISPUTED:])
 
 
 def test_host_facts_name_the_machine() -> None:

@@ -94,6 +94,7 @@ def _variant(result: BenchResult, variant: VariantResult) -> dict[str, Any]:
         "depth_tables": list(depth_tables(replace(result, variants=(variant,)))),
         "occlusion": [sample_view(one) for one in variant.occlusion],
         "occlusion_difference": f"{largest_difference(variant.occlusion):.3f}",
+        "disputed": len({file for one in variant.packages for file in one.disagreement_files}),
         "gallery": [
             {
                 "sample": sample,
