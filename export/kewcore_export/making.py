@@ -106,7 +106,7 @@ def make_package(
 ) -> ExportedPackage:
     """Makes one package, and replaces what was there of the same name.
 
-    One that was to be trained and is not, as the search found nothing smaller, is `Job.untrained`.
+    One that was to be trained and is not, as training brought nothing better, is `Job.untrained`.
 
     Args:
         original: What it is made from.
@@ -133,7 +133,7 @@ def make_package(
     made = _made(original, job, conversion, replace(program, model=described(program.model)), rewrites)
     if job.finetune is not None and made.tuned is None:
         job = job.untrained
-        say(f"training brought nothing smaller that keeps the budget: the untrained mix becomes {job.package.name}")
+        say(f"training brought nothing better within the budget: the untrained mix becomes {job.package.name}")
     finished = replace(made.program, model=described(made.program.model))
     with replacing_together(out) as staging:
         package = staging / job.package.name

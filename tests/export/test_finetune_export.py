@@ -130,7 +130,7 @@ def test_weights_that_do_not_match_are_never_shipped(
 @pytest.mark.parametrize(
     ("search", "mode"),
     [
-        (SearchSettings(budget_of(None, None, "100kB"), time_limit_s=4), "auto-finetuned"),
+        (SearchSettings(budget_of(None, None, "22.5kB")), "auto-finetuned"),
         (SearchSettings(budget_of("50", None, None), time_limit_s=0), "auto"),  # no time to train anything
     ],
 )
@@ -141,6 +141,9 @@ def test_a_search_names_its_package_for_what_it_is(search: SearchSettings, mode:
     assert package.path.name == f"KewCNN-original-{mode}.mlpackage"
     assert package.sidecar.mode == load(package.path).metadata.user_defined["kewcore.mode"] == mode
     assert (package.sidecar.finetune is not None) == (mode == "auto-finetuned")
+    if mode == "auto-finetuned":  # with a bound on the size alone, training is for a smaller divergence
+        (after,) = divergences_kept(package, trained=True)
+        assert after < min(divergences_kept(package, trained=False))
     # What is found again under either name, were the search not one that more time may better.
     sidecar = json.loads(sidecar_path(package.path).read_text(encoding="utf-8"))
     sidecar["search"]["stopped"] = False
@@ -148,6 +151,12 @@ def test_a_search_names_its_package_for_what_it_is(search: SearchSettings, mode:
     (again,) = export_run(run, modes, out, search=search, finetune=finetune)
     assert again.unchanged
     assert again.path == package.path
+
+
+def divergences_kept(package: ExportedPackage, *, trained: bool) -> list[float]:
+    search: Any = package.sidecar.search
+    kept = [one for one in search["tried"] if not one["misses"] and one["trained"] == trained]
+    return [one["ran"]["figures"]["mean_kl_nats"] for one in kept]
 
 
 def command(run: Path, out: str) -> list[str]:

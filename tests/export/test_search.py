@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kewcore.errors import UsageError
 from kewcore.parity.intervals import Interval
-from kewcore_export.forms import WeightForm, parse_form
+from kewcore_export.forms import FLOAT16, WeightForm, parse_form
 from kewcore_export.program import StoredConstant
 from kewcore_export.search.budget import Budget, Miss, budget_of
 from kewcore_export.search.candidates import form_families
@@ -21,7 +21,7 @@ from kewcore_export.search.figures import Figures, measured_figures
 from kewcore_export.search.frontier import Mix, Option, pareto_front
 from kewcore_export.search.head import fitted_head, softmax
 from kewcore_export.search.journal import Journal
-from kewcore_export.search.learning import smaller_by_learning
+from kewcore_export.search.learning import LearningOutcome, better_by_learning
 from kewcore_export.search.search import Measured, Outcome, search, search_space
 from kewcore_export.targets import TARGETS
 
@@ -130,8 +130,8 @@ class Pupil:
 class School:
     """Stands in for packages: trained mixes of at least so many bytes lose nothing, smaller ones everything."""
 
-    def __init__(self, smallest_bytes: int) -> None:
-        self.smallest_bytes = smallest_bytes
+    def __init__(self, smallest_bytes: int, divergence_nats: float = 0.0) -> None:
+        self.smallest_bytes, self.divergence_nats = smallest_bytes, divergence_nats
 
     def candidate(self, forms: dict[str, int]) -> Mix:
         (size,) = forms.values()
@@ -140,7 +140,16 @@ class School:
     def run(self, program: Mix) -> Ran:
         lost = 0.0 if program.size_bytes >= self.smallest_bytes else 100.0
         zero = Interval(0, 0)
-        return Ran(Figures(10, 1.0, zero, 1.0, 1.0, 1.0, lost, zero, lost, lost, 0.0), program.size_bytes, None)
+        figures = Figures(10, 1.0, zero, 1.0, 1.0, 1.0, lost, zero, lost, lost, self.divergence_nats)
+        return Ran(figures, program.size_bytes, None)
+
+
+# Of 1000 bytes, at most 900, 700, 500 and 350: the largest mixes of these sizes are 890, 690, 500 and 350.
+FRONT = [Mix({"w": size}, size, 0.0) for size in (1200, 1000, 890, 720, 690, 510, 500, 350, 340, 9)]  # type: ignore[dict-item]
+
+
+def bettered(school: School, chosen: Measured, budget: Budget, time_limit_s: float = 100) -> LearningOutcome[Pupil]:
+    return better_by_learning(FRONT, chosen, school, Pupil, budget, time_limit_s)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -153,20 +162,35 @@ class School:
     ],
 )
 def test_smaller_mixes_are_trained_until_one_misses(smallest: int, tried: list[int], taken: int | None) -> None:
-    school = School(smallest)
-    # Of 1000 bytes, at most 900, 700, 500 and 350: the largest mixes of these sizes.
-    front = [Mix({"w": size}, size, 0.0) for size in (1200, 1000, 890, 720, 690, 510, 500, 350, 340, 9)]  # type: ignore[dict-item]
-    chosen = Measured(front[1], school.run(front[1]), ())
-    budget = budget_of("0.5", None, None)
-    learned, trained = smaller_by_learning(front, chosen, school, Pupil, budget, time_limit_s=100)  # type: ignore[arg-type]
-    assert [one.mix.size_bytes for one in trained] == tried
-    assert [bool(one.misses) for one in trained] == [size < smallest for size in tried]
+    school, budget = School(smallest), budget_of("0.5", None, None)
+    chosen = Measured(FRONT[1], school.run(FRONT[1]), ())
+    found = bettered(school, chosen, budget)
+    assert [one.mix.size_bytes for one in found.trained] == tried
+    assert [bool(one.misses) for one in found.trained] == [size < smallest for size in tried]
     if taken is None:
-        assert learned is None
+        assert (found.learned, found.chosen) == (None, chosen)
     else:
-        assert learned == Pupil(school.candidate({"w": taken}), str(taken))
-    none = smaller_by_learning(front, chosen, school, Pupil, budget, time_limit_s=0)  # type: ignore[arg-type]
-    assert none == (None, ())
+        assert found.learned == Pupil(school.candidate({"w": taken}), str(taken))
+        assert found.chosen.mix.size_bytes == taken
+    assert bettered(school, chosen, budget, time_limit_s=0) == LearningOutcome(chosen, None, ())
+
+
+@pytest.mark.parametrize(("before", "after", "kept"), [(0.5, 0.25, True), (0.25, 0.25, False), (0.25, 0.5, False)])
+def test_with_a_size_alone_the_best_of_that_size_is_trained(before: float, after: float, kept: bool) -> None:
+    """A smaller mix would be no better: nothing but the size is asked, and all of them keep it."""
+    chosen = Measured(FRONT[1], School(0, before).run(FRONT[1]), ())
+    found = bettered(School(0, after), chosen, budget_of(None, None, "1100"))
+    assert [(one.mix.size_bytes, one.ran.figures.mean_kl_nats, one.misses) for one in found.trained] == [
+        (1000, after, ())
+    ]
+    assert (found.learned is not None) == kept
+    assert found.chosen == (found.trained[0] if kept else chosen)
+
+
+def test_a_mix_of_floats_has_nothing_to_learn_at_its_size() -> None:
+    mix = Mix({"w": FLOAT16}, 1000, 0.0)
+    chosen = Measured(mix, School(0).run(mix), ())
+    assert bettered(School(0), chosen, budget_of(None, None, "1100")) == LearningOutcome(chosen, None, ())
 
 
 @pytest.mark.parametrize(

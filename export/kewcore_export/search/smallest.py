@@ -20,7 +20,7 @@ from kewcore_export.search.evaluator import Evaluator
 from kewcore_export.search.figures import Figures
 from kewcore_export.search.images import Reference, SearchImages, labelled, pixels_of, search_images
 from kewcore_export.search.journal import Journal
-from kewcore_export.search.learning import Learn, LearnedT, smaller_by_learning
+from kewcore_export.search.learning import Learn, LearnedT, LearningOutcome, better_by_learning
 from kewcore_export.search.record import SearchRecord, TriedRecord
 from kewcore_export.search.search import Measured, Outcome, search, search_space
 from kewcore_export.search.settings import JUDGEMENT, SearchSettings
@@ -52,10 +52,10 @@ def smallest_program(
         settings: Budget, time limit and images.
         reference: TensorFlow's probabilities of uint8 `[N, H, W]`.
         journal: File for results, from which a search that was cut off goes on.
-        learn: Trains smaller mixes than the one that keeps the budget as it is; None for no training.
+        learn: Trains what may be better than the mix that keeps the budget as it is; None for no training.
 
     Returns:
-        The program, what is to be said of the search, and what training gave, None where it brought nothing smaller.
+        The program, what is to be said of the search, and what training gave, None where it brought nothing better.
 
     Raises:
         ExportError: No package keeps the budget.
@@ -72,17 +72,13 @@ def smallest_program(
     with progress(f"searching, {run.variant}", space.trials + _MIXED_TRIALS, "packages") as advance:
         outcome = search(space, evaluator, settings.budget, kept, settings.time_limit_s, advance)
     best = _required(outcome, settings.budget)
-    learned, trained = None, tuple[Measured, ...]()
+    after: LearningOutcome[LearnedT] = LearningOutcome(best, None, ())
     if learn is not None:
-        learned, trained = smaller_by_learning(
-            outcome.front, best, evaluator, learn, settings.budget, settings.time_limit_s
-        )
-    if learned is not None:
-        best = [one for one in trained if not one.misses][-1]
-    candidate = evaluator.candidate(best.mix.forms) if learned is None else learned.program
+        after = better_by_learning(outcome.front, best, evaluator, learn, settings.budget, settings.time_limit_s)
+    candidate = evaluator.candidate(best.mix.forms) if after.learned is None else after.learned.program
     unseen = evaluator.run(candidate, labelled(chosen.unseen, run, reference)).figures
     operations = {one.name: one.consumer for one in space.weights}
-    return candidate, _record(outcome, best, trained, chosen, unseen, settings.budget, chip, operations), learned
+    return candidate, _record(outcome, after, chosen, unseen, settings.budget, chip, operations), after.learned
 
 
 def _required(outcome: Outcome, budget: Budget) -> Measured:
@@ -101,8 +97,7 @@ def _required(outcome: Outcome, budget: Budget) -> Measured:
 
 def _record(
     outcome: Outcome,
-    best: Measured,
-    trained: tuple[Measured, ...],
+    after: LearningOutcome[Any],
     images: SearchImages,
     unseen: Figures,
     budget: Budget,
@@ -116,14 +111,15 @@ def _record(
         fitted_images=len(images.fitted),
         trials=outcome.trials,
         stopped=outcome.stopped,
-        forms=_by_operation(best, operations),
-        found=best.ran.figures,
+        forms=_by_operation(after.chosen, operations),
+        found=after.chosen.ran.figures,
         unseen_part=images.unseen_part,
         unseen=unseen,
         misses=budget.missed_on_unseen(unseen),
         tried=tuple(
-            TriedRecord(_by_operation(one, operations), one.ran, one.misses, trained=one in trained)
-            for one in (*outcome.measured, *trained)
+            TriedRecord(_by_operation(one, operations), one.ran, one.misses, trained=trained)
+            for tried, trained in ((outcome.measured, False), (after.trained, True))
+            for one in tried
         ),
     )
 
