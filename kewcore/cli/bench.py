@@ -156,6 +156,12 @@ def bench(
         lost,
     )
 
+    timing = {"--engines": engines, "--batch-sizes": batch_sizes, "--rounds": rounds, "--starts": starts}
+    given = [name for name, value in timing.items() if value is not None]
+    if no_latency and given:
+        raise UsageError(f"{' and '.join(given)} say how latency is measured, and --no-latency that it is not")
+    if network_order and not trace:
+        raise UsageError("--network-order orders the table of --trace", hint="add --trace")
     chosen_engines = parse_engines(engines) if engines is not None else DEFAULT_ENGINES
     sizes = parse_batch_sizes(batch_sizes or ("1,8,32" if engines is not None else ""))
     allowed = parse_percent(max_slowdown)

@@ -67,6 +67,12 @@ def test_a_slowdown_since_the_baseline_is_called(folder: Path) -> None:
             2,
             "--max-slowdown: expected a percentage such as 5%, from 0% to 1000%, got '0.05'",
         ),
+        (
+            ("--rounds", "9", "--starts", "3", "--no-latency"),
+            2,
+            "--rounds and --starts say how latency is measured, and",
+        ),
+        (("--network-order",), 2, "--network-order orders the table of --trace"),
         (("--detectable", "--no-latency"), 2, "--baseline and --detectable need the latency"),
         (("--baseline", "none.json"), 3, "none.json"),
     ],
