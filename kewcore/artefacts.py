@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kewcore.errors import StorageError
+from kewcore.errors import KewError, StorageError
 
 _CHUNK_BYTES = 1 << 20
+_DEPTH_LIMIT = 64
+"""Folders in folders; what kewcore reads and writes is not ten deep, and no system takes paths of any length."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,36 @@ def describe(path: Path) -> Artefact:
     return Artefact(path, path.stat().st_size, sha256_file(path))
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Lists all regular files below `folder`, sorted by their POSIX path."""
-    return sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.relative_to(folder).as_posix())
+def files_in(folder: Path, error: type[KewError] = StorageError) -> list[Path]:
+    """Lists all files below `folder`, sorted by their POSIX path; no file where there is no folder.
+
+    Args:
+        folder: The folder itself may be reached through a link.
+        error: The kind of error to raise.
+
+    Raises:
+        KewError: Of that kind: something below is neither a file nor a folder, such as a FIFO or a link, which may lead
+            out of it; folders are nested too deeply, or cannot be listed.
+    """
+    found: list[Path] = []
+    waiting = [(folder, 1)] if os.path.lexists(folder) else []
+    try:
+        while waiting:
+            inside, depth = waiting.pop()
+            if depth > _DEPTH_LIMIT:
+                raise error(f"folders in '{folder}' are nested more than {_DEPTH_LIMIT} deep")
+            for path in inside.iterdir():
+                kind = path.lstat().st_mode
+                if stat.S_ISDIR(kind):
+                    waiting.append((path, depth + 1))
+                elif stat.S_ISREG(kind):
+                    found.append(path)
+                else:
+                    what = "a symbolic link" if stat.S_ISLNK(kind) else "neither a file nor a folder"
+                    raise error(f"'{path}' is {what}", hint="put the file itself there, or remove it")
+    except OSError as problem:
+        raise error(f"cannot list the files of '{folder}': {problem.strerror}") from problem
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def sha256_file(path: Path) -> str:
@@ -62,7 +92,7 @@ def sha256_tree(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in files_in(folder):
-        digest.update(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n".encode())
+        digest.update(f"{sha256_file(path)}  ".encode() + os.fsencode(path.relative_to(folder).as_posix()) + b"\n")
     return digest.hexdigest()
 
 

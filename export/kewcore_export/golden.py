@@ -101,8 +101,10 @@ def package_probabilities(
         raise PackageError(f"the package has the labels {', '.join(map(str, labels))}, not {', '.join(class_names)}")
     if PROBABILITIES_OUTPUT not in {feature.name for feature in model.outputs}:
         raise PackageError(f"the package has no output '{PROBABILITIES_OUTPUT}'")
-    answers = [model.predict({image_input: image}) for image in images]
-    return np.array([[answer[PROBABILITIES_OUTPUT][label] for label in labels] for answer in answers], np.float32)
+    rows = [model.predict({image_input: image})[PROBABILITIES_OUTPUT] for image in images]
+    if not all(isinstance(row, dict) and set(labels) <= set(row) for row in rows):
+        raise PackageError(f"the output '{PROBABILITIES_OUTPUT}' does not give a probability for every label")
+    return np.array([[row[label] for label in labels] for row in rows], np.float32)
 
 
 def golden_cases(

@@ -4,6 +4,7 @@ Reading one needs neither TensorFlow nor coremltools.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,11 +12,16 @@ from typing import Any
 
 from kewcore.artefacts import Artefact, files_in, sha256_file, write_json
 from kewcore.errors import PackageError
+from kewcore.runtime.spec.files import read_whole, size_of_files
 from kewcore_export.activations.record import ActivationRecord, OperationRecord, TensorRecord
 from kewcore_export.json_records import hashes_from, is_number, list_from, record_from, table_from, texts_from
 from kewcore_export.transaction import require_finished
 
 SCHEMA_VERSION = 1
+SIDECAR_LIMIT_BYTES = 16 << 20
+"""Size of a sidecar; those of KewCNN have 10 kB."""
+_PACKAGE_LIMIT_BYTES = 64 << 30
+"""All files of a package, which are read to be hashed: sparse files take no room on the disk, but time."""
 PACKAGE_SUFFIX = ".mlpackage"
 _OPTIONAL = ("activations", "search", "finetune")
 
@@ -190,8 +196,18 @@ def golden_folder(package: Path) -> Path:
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """Hashes every file below a folder, by its POSIX path in it."""
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files_in(folder)}
+    """Hashes every file below a folder of a package, by its POSIX path in it.
+
+    Raises:
+        PackageError: A file cannot be read, together they are absurdly large, or there is something else than files.
+    """
+    size_bytes = size_of_files(folder)
+    if size_bytes > _PACKAGE_LIMIT_BYTES:
+        raise PackageError(f"'{folder}' has {size_bytes} bytes, more than the limit of {_PACKAGE_LIMIT_BYTES}")
+    try:
+        return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files_in(folder, PackageError)}
+    except OSError as error:
+        raise PackageError(f"cannot read the files of '{folder}': {error.strerror}") from error
 
 
 def load_sidecar(package: Path) -> Sidecar:
@@ -205,14 +221,15 @@ def load_sidecar(package: Path) -> Sidecar:
     """
     path = sidecar_path(package)
     require_finished(path.parent)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError as error:
+    if not os.path.lexists(path):
         raise PackageError(
             f"package '{package}' has no sidecar '{path.name}'",
             hint="only packages that kewcore exported have one; write it again with `kewcore export`",
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
+        )
+    content = read_whole(path, SIDECAR_LIMIT_BYTES)
+    try:
+        value = json.loads(content.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise PackageError(f"sidecar '{path}' cannot be read: {error}") from error
     try:
         return _sidecar_from(value)

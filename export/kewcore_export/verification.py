@@ -8,16 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
 
-from kewcore.errors import PackageError, UnsupportedError, UsageError
+from kewcore.data.images import loaded
+from kewcore.errors import DataError, PackageError, UnsupportedError, UsageError
+from kewcore.runtime.spec.files import read_whole
 from kewcore_export.golden import package_probabilities
-from kewcore_export.sidecar import PACKAGE_SUFFIX, Sidecar, file_hashes, golden_folder, load_sidecar
+from kewcore_export.sidecar import PACKAGE_SUFFIX, InputRecord, Sidecar, file_hashes, golden_folder, load_sidecar
 from kewcore_export.transaction import require_finished
 
 # Largest difference in a probability between two hosts or executors that run the same package in fp16: a few units in
 # the last place of logits around 8, where fp16 steps are 2**-7, change a probability by up to a quarter of that.
 GOLDEN_TOLERANCE = 2e-3
+_GOLDEN_LIMIT_BYTES = 1 << 28
+"""Pixels of all golden images, and of each file; KewCNN's take 200 kB."""
+_GOLDEN_LIMIT = 100
+"""Golden cases; kewcore writes twelve."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+"""What a PNG begins with. Source: PNG (Third Edition), 5.2."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,8 @@ def _files_against_sidecar(package: Path) -> tuple[Sidecar, tuple[str, ...]]:
         )
     sidecar = load_sidecar(package)
     golden = golden_folder(package)
+    if golden.is_symlink():
+        raise PackageError(f"'{golden}' is a symbolic link, which may lead anywhere", hint="put the folder there")
     problems = _differences("", sidecar.files, file_hashes(package))
     return sidecar, problems + _differences(f"{golden.name}/", sidecar.golden_files, file_hashes(golden))
 
@@ -116,16 +126,31 @@ def _differences(prefix: str, expected: Mapping[str, str], found: dict[str, str]
 
 
 def _golden_difference(package: Path, sidecar: Sidecar) -> float:
-    images = []
-    for case in sidecar.golden:
-        try:
-            with Image.open(golden_folder(package) / case.image) as image:
-                images.append(np.asarray(image))
-        except (OSError, Image.DecompressionBombError) as error:
-            raise PackageError(f"golden image '{case.image}' cannot be read: {error}") from error
+    taken = sidecar.input
+    if len(sidecar.golden) > _GOLDEN_LIMIT:
+        raise PackageError(f"there are {len(sidecar.golden)} golden cases, more than the limit of {_GOLDEN_LIMIT}")
+    size_bytes = len(sidecar.golden) * taken.height * taken.width * taken.channels
+    if size_bytes > _GOLDEN_LIMIT_BYTES:
+        raise PackageError(f"the golden images would take {size_bytes} bytes, the limit is {_GOLDEN_LIMIT_BYTES}")
+    images = [_golden_pixels(golden_folder(package) / case.image, taken) for case in sidecar.golden]
     computed = package_probabilities(package, images, sidecar.input.name, sidecar.class_names)
     counts = {len(case.package) for case in sidecar.golden}
     if counts != {computed.shape[1]}:
         raise PackageError(f"the package gives {computed.shape[1]} probabilities, the sidecar records another number")
     recorded = np.array([case.package for case in sidecar.golden], np.float32)
     return float(np.abs(computed - recorded).max())
+
+
+def _golden_pixels(path: Path, taken: InputRecord) -> NDArray[np.uint8]:
+    """Reads a golden image, uint8 `[H, W]` or `[H, W, 3]`, whose size and colours are those that the package takes."""
+    content = read_whole(path, _GOLDEN_LIMIT_BYTES)
+    if not content.startswith(_PNG):  # Pillow knows formats that start other programs
+        raise PackageError(f"golden image '{path.name}' is no PNG")
+    wanted = ("L" if taken.channels == 1 else "RGB", (taken.width, taken.height))
+    try:
+        with loaded(content) as image:
+            if (image.mode, image.size) != wanted:
+                raise PackageError(f"golden image '{path.name}' is {image.mode} of {image.size}, expected {wanted}")
+            return np.asarray(image)
+    except DataError as error:
+        raise PackageError(f"golden image '{path.name}' cannot be read: {error.message}") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore.artefacts import files_in
 from kewcore.errors import PackageError
 
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -28,6 +29,18 @@ def size_of(path: Path) -> int:
     """
     with _opened(path) as stream:
         return os.fstat(stream.fileno()).st_size
+
+
+def size_of_files(package: Path) -> int:
+    """Returns the bytes of all files of a package.
+
+    Raises:
+        PackageError: They cannot be listed, or a link or another thing than a file lies among them.
+    """
+    try:
+        return sum(path.lstat().st_size for path in files_in(package, PackageError))
+    except OSError as error:
+        raise PackageError(f"cannot read '{package}': {error.strerror}") from error
 
 
 def read_whole(path: Path, limit_bytes: int) -> bytes:

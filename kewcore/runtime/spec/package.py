@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from kewcore.artefacts import files_in
 from kewcore.errors import KewError, PackageError, UnsupportedError
 from kewcore.runtime.limits import PLAIN_SPECIFICATION_BYTES, SPECIFICATION_LIMIT_BYTES
 from kewcore.runtime.opset import opset_from_label
@@ -11,7 +10,7 @@ from kewcore.runtime.package import Package, Pipeline
 from kewcore.runtime.program import Block, Function, NamedType, Operation, Program, TensorValue, Value
 from kewcore.runtime.spec.counting import check_message_count, check_operation_count
 from kewcore.runtime.spec.features import interfaces_from, metadata_from
-from kewcore.runtime.spec.files import read_whole
+from kewcore.runtime.spec.files import read_whole, size_of_files
 from kewcore.runtime.spec.manifest import inside, model_file_of
 from kewcore.runtime.spec.messages import model_class
 from kewcore.runtime.spec.pipeline import named_parts, suppression_from, unsupported_models
@@ -51,7 +50,7 @@ def read_package(path: Path) -> Package:
             f"'{path}' {listing}; kewcore runs ML Programs and pipelines of them",
             hint="convert the original model with convert_to='mlprogram'",
         )
-    return _package(model, path, sum(file.stat().st_size for file in files_in(path)), find_weights)
+    return _package(model, path, size_of_files(path), find_weights)
 
 
 def _package(model: Any, path: Path, size_bytes: int, find_weights: FindWeights) -> Package:
