@@ -95,6 +95,7 @@ def _recall(variant: VariantResult, labels: Sequence[str]) -> Iterator[TextTable
     told = [pair for pair in told if pair[1]]
     for start in range(0, len(told), _PACKAGES_ACROSS):
         some = told[start : start + _PACKAGES_ACROSS]
+        part = f" ({', '.join(label for label, _ in some)})" if len(told) > len(some) else ""
         rows = tuple(
             (
                 each[0].name,
@@ -105,7 +106,7 @@ def _recall(variant: VariantResult, labels: Sequence[str]) -> Iterator[TextTable
             for each in zip(*(changes for _, changes in some), strict=True)
         )
         yield TextTable(
-            f"{variant.recipe} {variant.variant}: recall by class, %, and what packages change of it, pp [95 %]",
+            f"{variant.recipe} {variant.variant}: recall by class, %, and what packages change of it, pp [95 %]{part}",
             ("class", "images", "TensorFlow", *(label for label, _ in some)),
             rows,
             (0,),
