@@ -107,6 +107,22 @@ def test_equalised_channels_change_nothing_but_their_size() -> None:
     np.testing.assert_allclose(after["l"], before["l"], rtol=2e-3, atol=2e-3)
 
 
+def linear(name: str, x: str, inputs: int) -> Step:
+    rng = np.random.default_rng(ord(name))
+    weight, bias = rng.standard_normal((3, inputs)).astype(np.float16), rng.standard_normal(3).astype(np.float16)
+    return ("linear", {"x": x, "weight": weight, "bias": bias}, name, (2, 3))
+
+
+def test_rows_of_a_product_must_be_of_the_same_channels() -> None:
+    """A column of the second weight multiplies one index of the last axis: past a transpose, a row and no channel."""
+    stored = frozenset({"a_weight", "a_bias", "b_weight", "b_bias"})
+    relu: Step = ("relu", {"x": "a"}, "r", (2, 3))
+    (chain,) = chains(program([linear("a", "x", 4), relu, linear("b", "r", 3)], ["b"], (2, 4)), stored)
+    assert [reader.value for reader in chain.readers] == ["r"]
+    turned: Step = ("transpose", {"x": "r", "perm": np.array([1, 0], np.int32)}, "t", (3, 2))
+    assert chains(program([linear("a", "x", 4), relu, turned, linear("b", "t", 2)], ["b"], (2, 4)), stored) == ()
+
+
 def test_channels_that_something_else_reads_are_left_alone() -> None:
     stored = frozenset({"a_weight", "a_bias", "b_weight", "b_bias"})
     steps = [conv("a", "x"), ("relu", {"x": "a"}, "r", MAP), conv("b", "r")]

@@ -85,7 +85,7 @@ def _readers(function: Function, value: str, channels: NDArray[np.int32], stored
         if operation.inputs.get("x") != (value,):
             return ()
         if operation.type in _LAYERS and _owns(operation, ("weight",), function, stored):
-            if operation.type == "conv" and not is_by_channel(channels):
+            if not (is_by_channel if operation.type == "conv" else _is_by_column)(channels):
                 return ()
             found.append(Reader(operation, value, channels))
             continue
@@ -132,6 +132,12 @@ def is_by_channel(channels: NDArray[np.int32]) -> bool:
     """Whether all elements at an index of axis 1 belong to one channel."""
     first = channels[(slice(0, 1), slice(None), *(slice(0, 1) for _ in channels.shape[2:]))]
     return channels.ndim > 2 and bool((channels == first).all())
+
+
+def _is_by_column(channels: NDArray[np.int32]) -> bool:
+    """Whether all elements at an index of the last axis, read by a column of a `linear` weight, are of one channel."""
+    rows = channels.reshape(-1, channels.shape[-1])
+    return bool((rows == rows[:1]).all())
 
 
 def _owns(operation: Operation, parameters: tuple[str, ...], function: Function, stored: frozenset[str]) -> bool:
