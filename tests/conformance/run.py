@@ -23,6 +23,8 @@ HERE = Path(__file__).resolve().parent
 EXPECTED = HERE / "expected.json"
 DOCUMENT = HERE.parent.parent / "docs" / "conformance.md"
 TESTS = Path("converters/mil/mil/ops/tests")
+TIME_LIMIT_S = 2 * 3600
+"""After which the tests with one executor are taken to hang."""
 Cases = Mapping[str, Mapping[str, str]]
 
 
@@ -53,7 +55,12 @@ def run(executor: str, every: int, arguments: list[str]) -> Cases:
         environment["TMPDIR"] = folder  # coremltools leaves a package behind for every case
         log = Path(folder) / "log.txt"
         with log.open("w", encoding="utf-8") as sink:
-            subprocess.run(command, check=False, cwd=root, env=environment, stdout=sink, stderr=subprocess.STDOUT)
+            try:
+                subprocess.run(
+                    command, cwd=root, env=environment, stdout=sink, stderr=subprocess.STDOUT, timeout=TIME_LIMIT_S
+                )
+            except subprocess.TimeoutExpired:
+                sys.exit(f"pytest did not end within {TIME_LIMIT_S} s:\n{log.read_text(encoding='utf-8')[-3000:]}")
         if not results.is_file():
             sys.exit(f"pytest wrote no results:\n{log.read_text(encoding='utf-8')[-3000:]}")
         cases: Cases = json.loads(results.read_text(encoding="utf-8"))
