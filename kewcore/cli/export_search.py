@@ -22,7 +22,7 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
     )
     columns = ["size", "estimated\nms", *_JUDGED, "misses"]
     chosen = _chosen(record)
-    for trained, words in ((False, "mixes that were run"), (True, "smaller mixes that learned")):
+    for trained, words in ((False, "mixes that were run"), (True, "mixes that learned")):
         rows = [
             [
                 human_size(one["ran"]["size_bytes"]),
