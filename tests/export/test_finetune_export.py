@@ -21,7 +21,9 @@ from kewcore.runtime import load
 from kewcore_export.export import export_run
 from kewcore_export.exported_package import ExportedPackage
 from kewcore_export.finetune.settings import FinetuneSettings
+from kewcore_export.forms import parse_form
 from kewcore_export.modes import parse_modes
+from kewcore_export.search import smallest
 from kewcore_export.search.budget import budget_of
 from kewcore_export.search.settings import SearchSettings
 from kewcore_export.sidecar import load_sidecar, sidecar_path
@@ -127,30 +129,55 @@ def test_weights_that_do_not_match_are_never_shipped(
     assert not list(tmp_path.glob("*.mlpackage"))
 
 
-@pytest.mark.parametrize(
-    ("search", "mode"),
-    [
-        (SearchSettings(budget_of(None, None, "22.5kB")), "auto-finetuned"),
-        (SearchSettings(budget_of("50", None, None), time_limit_s=0), "auto"),  # no time to train anything
-    ],
-)
-def test_a_search_names_its_package_for_what_it_is(search: SearchSettings, mode: str, tmp_path: Path) -> None:
+def test_a_search_without_time_to_train_names_its_package_for_what_it_is(tmp_path: Path) -> None:
     run = write_trainable_run(tmp_path, images_a_class=120)
     modes, out, finetune = parse_modes(["auto"]), tmp_path / "out", replace(settings(run), epochs=1)
+    search = SearchSettings(budget_of("50", None, None), time_limit_s=0)
     (package,) = export_run(run, modes, out, search=search, finetune=finetune)
-    assert package.path.name == f"KewCNN-original-{mode}.mlpackage"
-    assert package.sidecar.mode == load(package.path).metadata.user_defined["kewcore.mode"] == mode
-    assert (package.sidecar.finetune is not None) == (mode == "auto-finetuned")
-    if mode == "auto-finetuned":  # with a bound on the size alone, training is for a smaller divergence
-        (after,) = divergences_kept(package, trained=True)
-        assert after < min(divergences_kept(package, trained=False))
-    # What is found again under either name, were the search not one that more time may better.
+    assert package.path.name == "KewCNN-original-auto.mlpackage"
+    assert package.sidecar.mode == load(package.path).metadata.user_defined["kewcore.mode"] == "auto"
+    assert package.sidecar.finetune is None
+    # What is found again under that name, were the search not one that more time may better.
     sidecar = json.loads(sidecar_path(package.path).read_text(encoding="utf-8"))
     sidecar["search"]["stopped"] = False
     sidecar_path(package.path).write_text(json.dumps(sidecar), encoding="utf-8")
     (again,) = export_run(run, modes, out, search=search, finetune=finetune)
     assert again.unchanged
     assert again.path == package.path
+
+
+def test_training_that_the_time_limit_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only forms that lose much, so that training has much to win back.
+    harsh = parse_form(MODE)
+    monkeypatch.setattr("kewcore_export.search.search.form_families", lambda *_: ((harsh,),))
+    run, search = write_trainable_run(tmp_path, images_a_class=120), SearchSettings(budget_of(None, None, "60kB"))
+    modes, out, finetune = parse_modes(["auto"]), tmp_path / "out", replace(settings(run), epochs=1)
+    left_s: list[float] = []
+
+    def out_of_time(*arguments: Any) -> Any:
+        left_s.append(arguments[-1])
+        return better_by_learning(*arguments[:-1], 0.0)
+
+    better_by_learning = smallest.better_by_learning
+    with monkeypatch.context() as patched:
+        patched.setattr(smallest, "better_by_learning", out_of_time)
+        (cut,) = export_run(run, modes, out, search=search, finetune=finetune)
+    assert left_s[0] < search.time_limit_s  # what the search left: training has no limit of its own
+    assert cut.path.name == "KewCNN-original-auto.mlpackage"
+    assert cut.sidecar.search is not None
+    assert cut.sidecar.search["stopped"]
+    (found,) = export_run(run, modes, out, search=search, finetune=finetune)
+    assert found.sidecar.search is not None
+    assert (found.sidecar.search["stopped"], found.sidecar.search["trials"]) == (False, 0)  # the search was whole
+    assert found.path.name == "KewCNN-original-auto-finetuned.mlpackage"
+    assert found.sidecar.mode == load(found.path).metadata.user_defined["kewcore.mode"] == "auto-finetuned"
+    # With a bound on the size alone, training is for a smaller divergence.
+    (after,) = divergences_kept(found, trained=True)
+    assert after < min(divergences_kept(found, trained=False))
+    assert not list(out.glob(".*"))
+    (again,) = export_run(run, modes, out, search=search, finetune=finetune)
+    assert again.unchanged
+    assert again.path == found.path
 
 
 def divergences_kept(package: ExportedPackage, *, trained: bool) -> list[float]:

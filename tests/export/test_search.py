@@ -167,12 +167,13 @@ def test_smaller_mixes_are_trained_until_one_misses(smallest: int, tried: list[i
     found = bettered(school, chosen, budget)
     assert [one.mix.size_bytes for one in found.trained] == tried
     assert [bool(one.misses) for one in found.trained] == [size < smallest for size in tried]
+    assert not found.stopped
     if taken is None:
         assert (found.learned, found.chosen) == (None, chosen)
     else:
         assert found.learned == Pupil(school.candidate({"w": taken}), str(taken))
         assert found.chosen.mix.size_bytes == taken
-    assert bettered(school, chosen, budget, time_limit_s=0) == LearningOutcome(chosen, None, ())
+    assert bettered(school, chosen, budget, time_limit_s=0) == LearningOutcome(chosen, None, (), stopped=True)
 
 
 @pytest.mark.parametrize(("before", "after", "kept"), [(0.5, 0.25, True), (0.25, 0.25, False), (0.25, 0.5, False)])

@@ -39,11 +39,13 @@ class LearningOutcome(Generic[LearnedT]):
         chosen: The mix to take, as it was run.
         learned: What training gave for it; None where it is the one that was not trained.
         trained: All mixes that were trained, in order.
+        stopped: True where the time limit left a mix untrained.
     """
 
     chosen: Measured
     learned: LearnedT | None
     trained: tuple[Measured, ...]
+    stopped: bool = False
 
 
 def better_by_learning(
@@ -68,11 +70,12 @@ def better_by_learning(
         time_limit_s: After so long no further mix is trained.
     """
     deadline = time.monotonic() + time_limit_s
-    best, learned = chosen, None
+    best, learned, stopped = chosen, None, False
     trained: list[Measured] = []
     for mix in _smaller(front, chosen.mix) if budget.judges_answers else _compressing(chosen.mix):
         if time.monotonic() >= deadline:
             say("the time limit of the search is reached: no further mix is trained")
+            stopped = True
             break
         attempt = learn(evaluator.candidate(mix.forms), f"{mix.size_bytes}")
         ran = evaluator.run(attempt.program)
@@ -82,7 +85,7 @@ def better_by_learning(
             break
         if budget.judges_answers or ran.figures.mean_kl_nats < best.ran.figures.mean_kl_nats:
             best, learned = trained[-1], attempt
-    return LearningOutcome(best, learned, tuple(trained))
+    return LearningOutcome(best, learned, tuple(trained), stopped)
 
 
 def _compressing(chosen: Mix) -> list[Mix]:

@@ -35,7 +35,7 @@ class SearchRecord:
         images: How many images it was searched on, of the validation part.
         fitted_images: How many training images the last layer was fitted to.
         trials: How many packages were run; those that an earlier search had run are not counted.
-        stopped: True where the time limit ended the search.
+        stopped: True where the time limit ended the search, or the training of what it found.
         forms: Of each weight, by the operation that takes it.
         found: Figures on the images of the search.
         unseen_part: Where the images come from that the search has not seen, in words.

@@ -16,7 +16,7 @@ class SearchSettings:
 
     Attributes:
         budget: What it must keep.
-        time_limit_s: After so long no further package is run; the best of those that were run is taken.
+        time_limit_s: After so long no further package is run or trained; the best of those that were is taken.
         folder: Dataset of the images; None takes the one that the run was trained on.
         seed: Of the choice of images.
     """

@@ -1,5 +1,6 @@
 """`smallest_program`: searches, then checks the choice on images that the search has not seen."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -69,12 +70,14 @@ def smallest_program(
     evaluator = Evaluator(program, float32, target, chip, images, fit_pixels)
     space = search_space(program.constants, target)
     kept = Journal(journal, _inputs(run, program, float32, chosen, target, chip))
+    deadline = time.monotonic() + settings.time_limit_s
     with progress(f"searching, {run.variant}", space.trials + _MIXED_TRIALS, "packages") as advance:
         outcome = search(space, evaluator, settings.budget, kept, settings.time_limit_s, advance)
     best = _required(outcome, settings.budget)
     after: LearningOutcome[LearnedT] = LearningOutcome(best, None, ())
     if learn is not None:
-        after = better_by_learning(outcome.front, best, evaluator, learn, settings.budget, settings.time_limit_s)
+        left_s = deadline - time.monotonic()
+        after = better_by_learning(outcome.front, best, evaluator, learn, settings.budget, left_s)
     candidate = evaluator.candidate(best.mix.forms) if after.learned is None else after.learned.program
     unseen = evaluator.run(candidate, labelled(chosen.unseen, run, reference)).figures
     operations = {one.name: one.consumer for one in space.weights}
@@ -110,7 +113,7 @@ def _record(
         images=len(images.searched),
         fitted_images=len(images.fitted),
         trials=outcome.trials,
-        stopped=outcome.stopped,
+        stopped=outcome.stopped or after.stopped,
         forms=_by_operation(after.chosen, operations),
         found=after.chosen.ran.figures,
         unseen_part=images.unseen_part,
