@@ -295,6 +295,8 @@ def _shape_problems(spec: OpSpec, operation: Operation, arguments: StaticArgumen
 
 def _small_constants(operation: Operation, scope: _Scope) -> Iterator[tuple[str, Any]]:
     for parameter, bindings in operation.arguments.items():
+        if not bindings:  # a row of values may be empty, such as the shape of a scalar
+            continue
         binding = scope.constants.get(bindings[0]) if isinstance(bindings[0], str) else bindings[0]
         if isinstance(binding, TensorValue) and len(bindings) == 1:
             shape = binding.type.static_shape

@@ -161,8 +161,9 @@ def add_operations(block: Any, ops: Sequence[Op]) -> None:
         for key, value in op.attributes.items():
             set_value(message.attributes[key], value)
         for key, value in op.inputs.items():
+            arguments = message.inputs[key].arguments  # an empty row is written as well
             for item in value if isinstance(value, tuple) else (value,):
-                binding = message.inputs[key].arguments.add()
+                binding = arguments.add()
                 if isinstance(item, str) and not item.startswith("'"):
                     binding.name = item
                 else:
