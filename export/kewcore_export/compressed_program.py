@@ -52,7 +52,8 @@ def compress_program(
     Args:
         program: The program.
         float32: Values of its constants before rounding.
-        choices: The form of each constant, by its name. A rank at which factors would save nothing is passed over.
+        choices: The form of each constant, by its name. A rank at which factors would save nothing, or of a
+            weight that several operations read, is passed over.
         target: Deployment target.
         known: Plans by constant and form, from another call with the same values and target; they are not made again.
         moments: Second moments of what reaches weights that are cut along their input channels, by the name of the
@@ -113,6 +114,8 @@ def write_program(program: CompressedProgram, package: Path) -> Any:
 
 def _useful(choice: FormChoice, constant: StoredConstant) -> FormChoice:
     form = choice.form
+    if form.rank and constant.readers > 1:
+        return FormChoice(form.factor, f"{constant.readers} operations read it; factors take the place of one")
     if form.input_rank > largest_input_rank(constant):
         return FormChoice(form.factor, f"{form.input_rank} mixtures of its input channels would save nothing")
     if form.rank <= largest_useful_rank(constant):

@@ -80,8 +80,13 @@ def factor_names(name: str) -> frozenset[str]:
 
 
 def largest_useful_rank(constant: StoredConstant) -> int:
-    """Gives the largest rank at which two factors have fewer elements than the weight; 0 where none can be made."""
+    """Gives the largest rank at which two factors have fewer elements than the weight; 0 where none can be made.
+
+    None are made of a weight that several operations read: each of them would have to become two.
+    """
     if constant.op_type not in _FACTORISED or constant.channel_axis != 0 or constant.groups != 1:
+        return 0
+    if constant.readers != 1:
         return 0
     outputs, inputs = constant.shape[0], constant.size // constant.shape[0]
     return max(0, (constant.size - 1) // (outputs + inputs))

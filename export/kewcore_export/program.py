@@ -4,6 +4,7 @@ Compression happens here, on the program in its final, serialised form, and not 
 stay, nothing is optimised a second time, and one converted program serves all modes.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,12 @@ class StoredConstant:
         name: Of the value in the program.
         offset: Of its entry in the weights file.
         shape: Its dimensions.
-        consumer: Name of the op that takes it.
+        consumer: Name of the op that takes it; the last of several.
         op_type: Type of that op, such as `conv`.
         parameter: The op's parameter that it is, such as `weight`.
         channel_axis: Axis of the op's output channels; None if it is not a weight of a convolution or matrix product.
         groups: Groups of a grouped convolution, else 1.
+        readers: How many arguments of operations it is: layers that are called twice, or have equal weights, share one.
     """
 
     name: str
@@ -46,6 +48,7 @@ class StoredConstant:
     parameter: str
     channel_axis: int | None
     groups: int = 1
+    readers: int = 1
 
     @property
     def size(self) -> int:
@@ -66,13 +69,12 @@ def stored_constants(model: Any) -> tuple[StoredConstant, ...]:
         model: Protobuf `Model` that holds an ML Program.
     """
     block = main_block(model)
-    uses = {
-        binding.name: (operation, parameter)
-        for operation in block.operations
-        for parameter, argument in operation.inputs.items()
-        for binding in argument.arguments
-        if binding.WhichOneof("binding") == "name"
-    }
+    uses: dict[str, list[tuple[Any, str]]] = defaultdict(list)
+    for operation in block.operations:
+        for parameter, argument in operation.inputs.items():
+            for binding in argument.arguments:
+                if binding.WhichOneof("binding") == "name":
+                    uses[binding.name].append((operation, parameter))
     settings = {
         operation.outputs[0].name: operation.attributes["val"].immediateValue.tensor
         for operation in block.operations
@@ -83,7 +85,7 @@ def stored_constants(model: Any) -> tuple[StoredConstant, ...]:
         if not _in_weights_file(operation):
             continue
         value, name = operation.attributes["val"], operation.outputs[0].name
-        consumer, parameter = uses[name]
+        consumer, parameter = uses[name][-1]
         shape = shape_of(value.type)
         axis = _CHANNEL_AXES.get((consumer.type, parameter))
         if (consumer.type, parameter) == ("matmul", "y") and len(shape) == 2:
@@ -99,6 +101,7 @@ def stored_constants(model: Any) -> tuple[StoredConstant, ...]:
                 parameter,
                 axis,
                 groups,
+                len(uses[name]),
             )
         )
     return tuple(found)

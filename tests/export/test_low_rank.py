@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_networks import CLASS_NAMES, small_network
+from small_networks import CLASS_NAMES, repeating_network, small_network
 
 from kewcore.runtime import load
 from kewcore_export.compressed_program import compress_program, write_program
@@ -86,6 +86,28 @@ def test_without_a_moment_input_channels_are_cut_as_tucker_does() -> None:
     left, _, _ = np.linalg.svd(unfolded)
     best = left[:, :2] @ left[:, :2].T @ unfolded
     assert product.transpose(1, 0, 2, 3).reshape(4, -1) == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.unit
+def test_a_weight_of_several_operations_is_not_factorised() -> None:
+    constant = StoredConstant("w", 0, (96, 96), "y", "linear", "weight", 0, readers=2)
+    assert largest_useful_rank(constant) == 0
+
+
+@pytest.mark.parity
+def test_a_layer_that_is_called_twice_keeps_its_weight(tmp_path: Path) -> None:
+    form, target = parse_form("rank-3-int8"), TARGETS["iOS18"]
+    assert form is not None
+    with converted(classifier_graph(repeating_network()), CLASS_NAMES, target) as found:
+        program = found.by_float_bits[16]
+        compressed = compress_program(program, found.float32, choose_forms(program.constants, form), target)
+        write_program(compressed, tmp_path / "shared.mlpackage")
+    (shared,) = (plan for plan in compressed.plans if plan.constant.shape == (7, 7, 3, 3))
+    assert (shared.constant.readers, str(shared.form)) == (2, "int8")
+    assert shared.reason == "2 operations read it; factors take the place of one"
+    assert any(plan.constant.name.endswith("_first") for plan in compressed.plans)
+    answers = load(tmp_path / "shared.mlpackage").predict({"image": np.zeros((40, 36), np.uint8)})["classLabel_probs"]
+    assert sum(answers.values()) == pytest.approx(1, abs=1e-2)
 
 
 @pytest.fixture(scope="module")
