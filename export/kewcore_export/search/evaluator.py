@@ -22,7 +22,7 @@ from kewcore_export.low_rank import factor_names
 from kewcore_export.program import StoredConstant, main_block
 from kewcore_export.search.figures import Figures, measured_figures
 from kewcore_export.search.head import find_head, fitted_head, softmax, with_head, with_head_bias
-from kewcore_export.search.tail import Tail, flat
+from kewcore_export.search.tail import Tail, flat, leads_alone
 from kewcore_export.targets import Target
 
 Pixels = NDArray[np.uint8]
@@ -105,7 +105,8 @@ class Evaluator:
     def alone(self, weight: StoredConstant, form: WeightForm) -> tuple[int, float]:
         """Runs a weight in a form, all others in floating point.
 
-        The network runs from the operation of that weight on; what reaches it is the same for all forms.
+        The network runs from the operation of that weight on, where all paths lead through it; what reaches it is the
+        same for all forms.
 
         Returns:
             What the weight takes in bytes, and the mean Kullback-Leibler divergence from the reference in nats, with
@@ -175,13 +176,16 @@ class Evaluator:
         return np.stack([flat(values) for values in self._watched(candidate, name, pixels)])
 
     def _tail_values(self, candidate: CompressedProgram, start: str, name: str) -> NDArray[np.float32]:
-        if start not in self._reaching:
-            pixels = np.concatenate([self._fit_pixels[:ALONE_IMAGES], self._images.pixels[:ALONE_IMAGES]])
-            self._reaching = {start: self._watched(self._plain, start, pixels)}  # those of one weight at a time
+        pixels = np.concatenate([self._fit_pixels[:ALONE_IMAGES], self._images.pixels[:ALONE_IMAGES]])
         with TemporaryDirectory(prefix="kewcore-search-") as folder:
             package = Path(folder) / "candidate.mlpackage"
             write_program(candidate, package)
-            tail = Tail(load(package).function, start, (name,))
+            function = load(package).function
+            if not leads_alone(function, start, (name,)):
+                return self._run(candidate, name, pixels)
+            if start not in self._reaching:
+                self._reaching = {start: self._watched(self._plain, start, pixels)}  # those of one weight at a time
+            tail = Tail(function, start, (name,))
             return np.stack([flat(tail.values(given)[name]) for given in self._reaching[start]])
 
     def _watched(self, candidate: CompressedProgram, name: str, pixels: Pixels) -> list[NDArray[Any]]:
@@ -194,8 +198,10 @@ class Evaluator:
 
 
 def _operand(model: Any, weight: StoredConstant) -> str:
-    """Names what an operation multiplies with its weight."""
+    """Names what the first operation that reads a weight multiplies with it."""
     operation = next(
-        one for one in main_block(model).operations if one.outputs and one.outputs[0].name == weight.consumer
+        one
+        for one in main_block(model).operations
+        if any(binding.name == weight.name for argument in one.inputs.values() for binding in argument.arguments)
     )
     return str(operation.inputs["x"].arguments[0].name)

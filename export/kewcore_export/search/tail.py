@@ -11,12 +11,25 @@ from kewcore.runtime.loading import start_executor
 from kewcore.runtime.program import Function, NamedType, Operation
 
 
+def leads_alone(function: Function, start: str, names: tuple[str, ...]) -> bool:
+    """Whether values follow from one value alone, with no path past it from the function's inputs.
+
+    Args:
+        function: A verified function.
+        start: Name of the one value.
+        names: The values.
+    """
+    left = [operation for operation in function.body.operations if all(one.name != start for one in operation.outputs)]
+    read = frozenset[str]().union(*(operation.reads for operation in _needed(left, names)))
+    return read.isdisjoint(one.name for one in function.inputs)
+
+
 class Tail:
     """A function from a value to others.
 
     Args:
         function: A verified function.
-        start: Name of the value to begin with, which an operation makes.
+        start: Name of the value to begin with, which an operation makes, and which alone leads to `names`.
         names: The values to read.
     """
 
