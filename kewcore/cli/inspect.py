@@ -118,7 +118,7 @@ def _print_summary(model: "Model") -> None:
         *(("output", f"{feature.name}: {feature}") for feature in model.outputs),
         *(("state", f"{feature.name}: {feature}") for feature in model.interface.states),
         *((("labels", ", ".join(map(str, model.class_labels))),) if model.class_labels else ()),
-        ("weights", f"{len(reports)}, {human_size(stored)}; {dense / stored:.2f} times smaller than float32")
+        ("weights", f"{len(reports)}, {human_size(stored)}; {dense / max(stored, 1):.2f} times smaller than float32")
         if reports
         else ("weights", "none"),
         *((name, text) for name, text in _about(metadata) if text),

@@ -1,6 +1,6 @@
 """ML Programs as frozen values: no protobuf type gets past this file's names, which are MIL's own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import prod
@@ -307,3 +307,14 @@ class Program:
 def element_count(shape: tuple[int, ...]) -> int:
     """Returns the number of elements in a shape, as a Python integer that cannot overflow."""
     return prod(shape)
+
+
+def too_large(shape: Sequence[int | None], dtype: DataType) -> str | None:
+    """Says that no tensor may have such sizes, whatever those are that are 0 or not known; None where one may.
+
+    NumPy bounds the product of the others even where a tensor holds nothing.
+    """
+    size_bytes = prod(size or 1 for size in shape) * dtype.numpy.itemsize
+    counted = "" if all(shape) else " with 1 for what is 0 or open"
+    limit = f"more than the limit of {TENSOR_LIMIT_BYTES}"
+    return f"would take {size_bytes} bytes{counted}, {limit}" if size_bytes > TENSOR_LIMIT_BYTES else None

@@ -17,7 +17,6 @@ from kewcore.runtime.limits import RANK_LIMIT
 from kewcore.runtime.opset import Opset
 from kewcore.runtime.package import Interface, Package
 from kewcore.runtime.program import (
-    TENSOR_LIMIT_BYTES,
     Binding,
     Block,
     CollectionValue,
@@ -29,6 +28,7 @@ from kewcore.runtime.program import (
     TensorValue,
     ValueType,
     element_count,
+    too_large,
 )
 from kewcore.runtime.registry import OpSpec, Shape, StaticArguments, UnknownShapeError, as_scalar_or_array, lookup
 from kewcore.runtime.type_rules import handed_on_problems, type_rule_problems
@@ -241,10 +241,8 @@ def _type_problems(type_: ValueType) -> Iterator[str]:
     if isinstance(type_, TensorType) and len(type_.shape or ()) > RANK_LIMIT:
         yield f"a tensor may have rank {RANK_LIMIT}, got {len(type_.shape or ())}"
         return
-    if isinstance(type_, TensorType) and (shape := type_.static_shape) is not None:
-        size_bytes = element_count(shape) * type_.dtype.numpy.itemsize
-        if size_bytes > TENSOR_LIMIT_BYTES:
-            yield f"{type_} would take {size_bytes} bytes, more than the limit of {TENSOR_LIMIT_BYTES}"
+    if isinstance(type_, TensorType) and type_.shape is not None and (problem := too_large(type_.shape, type_.dtype)):
+        yield f"{type_} {problem}"
     if isinstance(type_, ListType):
         yield from _type_problems(type_.element)
     if isinstance(type_, StateType):

@@ -152,7 +152,7 @@ def broken(case: str) -> Any:
     elif case == "confidence":
         message.confidenceThreshold = float("nan")
     elif case == "rows":
-        description.output[0].type.multiArrayType.shapeRange.sizeRanges.add(lowerBound=2**40, upperBound=-1)
+        description.output[0].type.multiArrayType.shapeRange.sizeRanges.add(lowerBound=2**25, upperBound=-1)
     return model
 
 
@@ -167,7 +167,7 @@ def broken(case: str) -> Any:
         ("kind", "input 'boxes' must be of kind multiArray, it is double"),
         ("overlap", "the threshold of overlap must be 0…1, got 2"),
         ("confidence", "the threshold of confidence must be at least 0, got nan"),
-        ("rows", "output 'confidence' asks for 1099511627776 rows, more than 1048576"),
+        ("rows", "output 'confidence' asks for 33554432 rows, more than 1048576"),
         ("labels", "'confidence' has 3 columns, but there are 2 class labels"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 from kewcore.errors import PackageError
 from kewcore.runtime.package import Feature, FeatureKind, Interface, Metadata
-from kewcore.runtime.program import DataType
+from kewcore.runtime.program import DataType, too_large
 from kewcore.runtime.spec import schema
 
 
@@ -83,11 +83,17 @@ def _array(message: Any) -> dict[str, Any]:
     if name is None:
         raise PackageError(f"array element type {message.dataType} is not known")
     default = message.WhichOneof("defaultOptionalValue")
+    ranges = tuple(_range(size) for size in message.shapeRange.sizeRanges)
+    choices = tuple(tuple(shape.shape) for shape in message.enumeratedShapes.shapes)
+    for shape in (tuple(message.shape), *choices, tuple(low for low, _ in ranges)):
+        problem = "is negative" if min(shape, default=0) < 0 else too_large(shape, DataType[name])
+        if problem is not None:
+            raise PackageError(f"its shape {list(shape)} {problem}")
     return {
         "dtype": DataType[name],
         "shape": tuple(message.shape),
-        "shape_ranges": tuple(_range(size) for size in message.shapeRange.sizeRanges),
-        "enumerated_shapes": tuple(tuple(shape.shape) for shape in message.enumeratedShapes.shapes),
+        "shape_ranges": ranges,
+        "enumerated_shapes": choices,
         "default": float(getattr(message, default)) if default else None,
     }
 
