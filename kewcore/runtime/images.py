@@ -1,5 +1,6 @@
 """Images that `predict` takes and gives: PIL images on the caller's side, tensors `[1, C, H, W]` on the program's."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 
 from kewcore.errors import PackageError, UsageError
 from kewcore.runtime.package import Feature
-from kewcore.runtime.program import TensorType
+from kewcore.runtime.program import TensorType, ValueType
 from kewcore.runtime.registry import Array
 
 _CHANNELS = {"GRAYSCALE": 1, "GRAYSCALE_FLOAT16": 1, "RGB": 3, "BGR": 3}
@@ -55,12 +56,16 @@ def image_tensor(value: Any, feature: Feature, type_: TensorType) -> Array:
         planes = planes[:, ::-1]
     if colour_space == "GRAYSCALE_FLOAT16":
         planes = _as_half(planes)
-    declared = type_.shape
-    if declared is not None and (
-        len(declared) != 4 or any(d not in {None, s} for d, s in zip(declared, planes.shape, strict=True))
-    ):
-        raise PackageError(f"input '{feature.name}' is described as {feature}, but the program takes {type_}")
+    if not _takes(type_, planes.shape):
+        raise PackageError(_misfit(feature, type_))
     return np.ascontiguousarray(planes.astype(type_.dtype.numpy))
+
+
+def image_problems(feature: Feature, type_: ValueType) -> Iterator[str]:
+    """Says where a program does not take an image of the size that its description gives first."""
+    shape = (1, _CHANNELS[feature.colour_space or "RGB"], *feature.shape)
+    if not isinstance(type_, TensorType) or not _takes(type_, shape):
+        yield _misfit(feature, type_)
 
 
 def image_from(value: Array, feature: Feature) -> Image.Image:
@@ -93,6 +98,17 @@ def image_from(value: Array, feature: Feature) -> Image.Image:
 def bounds_text(low: int, high: int | None) -> str:
     """Writes the bounds of a size, such as `2…6`, `2…` or `8`."""
     return str(low) if low == high else f"{low}…{'' if high is None else high}"
+
+
+def _takes(type_: TensorType, shape: tuple[int, ...]) -> bool:
+    declared = type_.shape
+    return declared is None or (
+        len(declared) == 4 and all(d in {None, s} for d, s in zip(declared, shape, strict=True))
+    )
+
+
+def _misfit(feature: Feature, type_: ValueType) -> str:
+    return f"input '{feature.name}' is described as {feature}, but the program takes {type_}"
 
 
 def _pixels(image: Image.Image, feature: Feature, colour_space: str) -> Array:

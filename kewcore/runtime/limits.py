@@ -16,6 +16,9 @@ MESSAGE_LIMIT = 4_000_000
 """Protobuf messages in a specification; an operation takes 20 to 40."""
 OPERATION_LIMIT = 200_000
 """Operations in a specification, those of all functions and blocks together."""
+IMAGE_SIDE_LIMIT = 16_384
+"""Rows and columns of a described image: what the largest texture of Apple's GPUs has.
+Source: Metal Feature Set Tables, maximum 2D texture width and height."""
 RANK_LIMIT = 32
 """Axes of a tensor; NumPy before 2 takes no more, Core ML takes 5."""
 MEMORY_LIMIT_BYTES = 16 << 30

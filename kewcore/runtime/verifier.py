@@ -13,9 +13,10 @@ from typing import Any
 
 from kewcore.errors import KewError, PackageError
 from kewcore.runtime.costs import Cost, cost_problems
+from kewcore.runtime.images import image_problems
 from kewcore.runtime.limits import RANK_LIMIT
 from kewcore.runtime.opset import Opset
-from kewcore.runtime.package import Interface, Package
+from kewcore.runtime.package import FeatureKind, Interface, Package
 from kewcore.runtime.program import (
     Binding,
     Block,
@@ -96,15 +97,17 @@ def _function_problems(function: Function, interface: Interface | None) -> Itera
     yield from _block_problems(function.body, function.opset, scope)
     yield from cost_problems(scope.cost, function, scope.types)
     if interface is not None:
-        known = {named.name for named in function.inputs}
+        known = {named.name: named.type for named in function.inputs}
         for feature in interface.inputs:
             if feature.name not in known:
                 yield f"the description has input '{feature.name}', the program has not"
+            elif feature.kind is FeatureKind.IMAGE:
+                yield from image_problems(feature, known[feature.name])
         for feature in interface.outputs:
             if feature.name not in function.body.outputs:
                 yield f"the description has output '{feature.name}', the program has not"
         described = {feature.name for feature in (*interface.inputs, *interface.states)}
-        for name in sorted(known - described):
+        for name in sorted(known.keys() - described):
             yield f"the program has input '{name}', the description has not"
 
 

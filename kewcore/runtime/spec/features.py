@@ -3,6 +3,7 @@
 from typing import Any
 
 from kewcore.errors import PackageError
+from kewcore.runtime.limits import IMAGE_SIDE_LIMIT
 from kewcore.runtime.package import Feature, FeatureKind, Interface, Metadata
 from kewcore.runtime.program import DataType, too_large
 from kewcore.runtime.spec import schema
@@ -36,7 +37,7 @@ def metadata_from(message: Any) -> Metadata:
 
 def _interface(message: Any) -> Interface:
     return Interface(
-        inputs=tuple(_feature(feature) for feature in message.input),
+        inputs=tuple(_feature(feature, taken=True) for feature in message.input),
         outputs=tuple(_feature(feature) for feature in message.output),
         states=tuple(_feature(feature) for feature in message.state),
         predicted_feature_name=message.predictedFeatureName,
@@ -44,15 +45,15 @@ def _interface(message: Any) -> Interface:
     )
 
 
-def _feature(message: Any) -> Feature:
+def _feature(message: Any, *, taken: bool = False) -> Feature:
     try:
-        return _feature_of_kind(message)
+        return _feature_of_kind(message, taken=taken)
     except PackageError as error:
         error.add_note(f"in feature '{message.name}' of the model's description")
         raise
 
 
-def _feature_of_kind(message: Any) -> Feature:
+def _feature_of_kind(message: Any, *, taken: bool) -> Feature:
     kind = message.type.WhichOneof("Type")
     common = {"description": message.shortDescription, "optional": message.type.isOptional}
     if not message.name:
@@ -62,7 +63,7 @@ def _feature_of_kind(message: Any) -> Feature:
     if kind == "stateType":
         return Feature(message.name, FeatureKind.STATE, **common, **_array(message.type.stateType.arrayType))
     if kind == "imageType":
-        return Feature(message.name, FeatureKind.IMAGE, **common, **_image(message.type.imageType))
+        return Feature(message.name, FeatureKind.IMAGE, **common, **_image(message.type.imageType, taken=taken))
     if kind == "dictionaryType":
         keys = message.type.dictionaryType.WhichOneof("KeyType")
         dtype = DataType.INT64 if keys == "int64KeyType" else DataType.STRING
@@ -98,17 +99,25 @@ def _array(message: Any) -> dict[str, Any]:
     }
 
 
-def _image(message: Any) -> dict[str, Any]:
+def _image(message: Any, *, taken: bool) -> dict[str, Any]:
+    """Reads the sizes of an image, which coremltools leaves at 0 x 0 for results of several sizes."""
     colour_space = schema.COLOUR_SPACES.get(message.colorSpace)
     if colour_space is None:
         raise PackageError(f"colour space {message.colorSpace} is not known")
     flexible = message.imageSizeRange
     ranges = (_range(flexible.heightRange), _range(flexible.widthRange))
+    flexibility = message.WhichOneof("SizeFlexibility")
+    shape = (message.height, message.width)
+    choices = tuple((size.height, size.width) for size in message.enumeratedSizes.sizes)
+    left_out = shape == (0, 0) and flexibility is not None and not taken
+    for height, width in choices if left_out else (shape, *choices):
+        if not (1 <= height <= IMAGE_SIDE_LIMIT and 1 <= width <= IMAGE_SIDE_LIMIT):
+            raise PackageError(f"an image must have 1 to {IMAGE_SIDE_LIMIT} rows and columns, got {height}x{width}")
     return {
-        "shape": (message.height, message.width),
+        "shape": shape,
         "colour_space": colour_space,
-        "shape_ranges": ranges if message.WhichOneof("SizeFlexibility") == "imageSizeRange" else (),
-        "enumerated_shapes": tuple((size.height, size.width) for size in message.enumeratedSizes.sizes),
+        "shape_ranges": ranges if flexibility == "imageSizeRange" else (),
+        "enumerated_shapes": choices,
     }
 
 
