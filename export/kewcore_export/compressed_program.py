@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from kewcore_export.compression import ConstantPlan, FormChoice, compress
 from kewcore_export.conversion import ConvertedProgram
 from kewcore_export.forms import INT8, WeightForm
-from kewcore_export.low_rank import Ranks, largest_input_rank, largest_useful_rank, with_low_rank
+from kewcore_export.low_rank import (
+    Ranks,
+    largest_input_rank,
+    largest_output_rank,
+    largest_useful_rank,
+    with_low_rank,
+)
 from kewcore_export.package import MODEL_FILE, write_package
 from kewcore_export.program import StoredConstant, main_block, with_weights
 from kewcore_export.quantizers.compressed import RoundedWeight, StoredWeight
@@ -118,6 +124,8 @@ def _useful(choice: FormChoice, constant: StoredConstant) -> FormChoice:
         return FormChoice(form.factor, f"{constant.readers} operations read it; factors take the place of one")
     if form.input_rank > largest_input_rank(constant):
         return FormChoice(form.factor, f"{form.input_rank} mixtures of its input channels would save nothing")
+    if form.input_rank and form.rank > (most := largest_output_rank(constant, form.input_rank)):
+        return FormChoice(form.factor, f"so few mixtures of its input channels leave a rank of {most} at most")
     if form.rank <= largest_useful_rank(constant):
         return choice
     return FormChoice(form.factor, f"factors of rank {form.rank} would have no fewer elements than the weight")

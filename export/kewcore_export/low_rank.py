@@ -99,6 +99,11 @@ def largest_input_rank(constant: StoredConstant) -> int:
     return constant.shape[1] - 1
 
 
+def largest_output_rank(constant: StoredConstant, input_rank: int) -> int:
+    """Gives the largest rank that is left between so many mixtures of the input channels and the output channels."""
+    return min(constant.shape[0], input_rank * prod(constant.shape[2:]))
+
+
 def factors(weight: Weight, rank: int) -> tuple[Weight, Weight]:
     """Cuts a weight to the best product of two of a rank, with the singular values shared out evenly.
 

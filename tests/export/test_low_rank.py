@@ -11,7 +11,7 @@ from small_networks import CLASS_NAMES, repeating_network, small_network
 
 from kewcore.runtime import load
 from kewcore_export.compressed_program import compress_program, write_program
-from kewcore_export.compression import choose_forms
+from kewcore_export.compression import FormChoice, choose_forms
 from kewcore_export.conversion import converted
 from kewcore_export.forms import parse_form
 from kewcore_export.keras_graph import classifier_graph
@@ -108,6 +108,44 @@ def test_a_layer_that_is_called_twice_keeps_its_weight(tmp_path: Path) -> None:
     assert any(plan.constant.name.endswith("_first") for plan in compressed.plans)
     answers = load(tmp_path / "shared.mlpackage").predict({"image": np.zeros((40, 36), np.uint8)})["classLabel_probs"]
     assert sum(answers.values()) == pytest.approx(1, abs=1e-2)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("rank-4x1-int8", "rank-4x1-int8"),
+        (
+            "rank-5x1-int8",
+            "so few mixtures of its input channels leave a rank of 4 at most",
+        ),  # a kernel of 2 x 2 has four values
+        ("rank-9x2-int8", "so few mixtures of its input channels leave a rank of 8 at most"),
+    ],
+)
+def test_few_mixtures_have_no_high_rank(name: str, found: str, narrow: Any, tmp_path: Path) -> None:
+    form, target = parse_form(name), TARGETS["iOS18"]
+    assert form is not None
+    program = narrow.by_float_bits[16]
+    choices = {one.name: FormChoice(form) for one in program.constants}
+    compressed = compress_program(program, narrow.float32, choices, target)
+    plans = [plan for plan in compressed.plans if plan.constant.shape[0] == 24]
+    assert any(found in plan.reason for plan in plans)
+    write_program(compressed, tmp_path / "narrow.mlpackage")
+    load(tmp_path / "narrow.mlpackage")
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Any:
+    """A network whose second convolution has more output channels than a channel of its kernel has values."""
+    import keras
+    from keras import layers
+
+    image = keras.Input((12, 12, 1))
+    value = layers.Conv2D(16, 3, activation="relu")(layers.Rescaling(1 / 255)(image))
+    value = layers.GlobalAveragePooling2D()(layers.Conv2D(24, 2, activation="relu")(value))
+    model = keras.Model(image, layers.Dense(len(CLASS_NAMES), activation="softmax")(value))
+    with converted(classifier_graph(model), CLASS_NAMES, TARGETS["iOS18"]) as conversion:
+        yield conversion
 
 
 @pytest.fixture(scope="module")

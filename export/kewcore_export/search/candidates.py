@@ -1,7 +1,7 @@
 """The forms that a search tries for a weight, in families that go from gentle to harsh."""
 
 from kewcore_export.forms import WeightForm, parse_form
-from kewcore_export.low_rank import largest_input_rank, largest_useful_rank
+from kewcore_export.low_rank import largest_input_rank, largest_output_rank, largest_useful_rank
 from kewcore_export.program import StoredConstant
 from kewcore_export.targets import Target
 
@@ -59,7 +59,10 @@ def _useful_ranks(constant: StoredConstant) -> list[str]:
     return [
         f"rank-{rank}x{mixtures}"
         for rank, mixtures in _MIXED_RANKS
-        if rank < constant.shape[0] and mixtures <= most_mixtures and 2 * elements(rank, mixtures) <= constant.size
+        if rank < constant.shape[0]
+        and mixtures <= most_mixtures
+        and rank <= largest_output_rank(constant, mixtures)
+        and 2 * elements(rank, mixtures) <= constant.size
     ]
 
 
