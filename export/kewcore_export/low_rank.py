@@ -107,7 +107,8 @@ def largest_output_rank(constant: StoredConstant, input_rank: int) -> int:
 def factors(weight: Weight, rank: int) -> tuple[Weight, Weight]:
     """Cuts a weight to the best product of two of a rank, with the singular values shared out evenly.
 
-    Numerics: singular vectors come from the smaller of the two Gram matrices, in float64.
+    Numerics: singular vectors come from the smaller of the two Gram matrices, in float64. Singular values that are lost
+    in its rounding, as those of rows that depend on others, count as large as that, so that nothing is divided by zero.
 
     Args:
         weight: float32 `[outputs, inputs, ...]`.
@@ -125,7 +126,8 @@ def factors(weight: Weight, rank: int) -> tuple[Weight, Weight]:
         values, vectors = np.linalg.eigh(matrix.T @ matrix)
         right = _leading(vectors, rank).T
         left = matrix @ right.T
-    share = np.sqrt(np.sqrt(np.maximum(values[::-1][:rank], np.finfo(np.float64).tiny)))
+    least = float(values[-1]) * np.finfo(np.float64).eps
+    share = np.sqrt(np.sqrt(np.maximum(values[::-1][:rank], least if least > 0 else 1.0)))
     grow = share if matrix.shape[0] <= matrix.shape[1] else 1 / share
     first, second = right / grow[:, None], left * grow
     return first.reshape(rank, *weight.shape[1:]).astype(np.float32), second.astype(np.float32)

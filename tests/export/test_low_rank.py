@@ -42,6 +42,27 @@ def test_a_weight_of_that_rank_is_kept() -> None:
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12)])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_weights_that_repeat_themselves_have_factors_of_usual_size(shape: tuple[int, int], scale: float) -> None:
+    # Pairs of equal rows and of equal columns: half of the singular values are zero, but for rounding.
+    half = np.random.default_rng(8).standard_normal((shape[0] // 2, shape[1] // 2))
+    weight = (scale * np.repeat(np.repeat(half, 2, axis=0), 2, axis=1)).astype(np.float32)
+    first, second = factors(weight, 12)
+    largest = np.sqrt(np.linalg.svd(weight, compute_uv=False)[0])  # no element of either factor is larger
+    assert max(np.abs(first).max(), np.abs(second).max()) <= 1.001 * largest
+    assert second @ first == pytest.approx(weight, rel=1e-4, abs=1e-4 * scale)
+
+
+@pytest.mark.unit
+def test_a_weight_of_zeros_has_factors_of_zeros() -> None:
+    first, second = factors(np.zeros((6, 20), np.float32), 3)
+    assert np.all(second @ first == 0)
+    assert np.isfinite(first).all()
+    assert np.isfinite(second).all()
+
+
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("op_type", "shape", "axis", "groups", "rank"),
     [
