@@ -4,6 +4,7 @@ A frame never trusts its own prefix: sizes are checked before memory is taken, a
 """
 
 import json
+import math
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from kewcore.errors import UsageError
 MAGIC = b"KEW1"
 LARGEST_HEADER_BYTES = 1 << 20
 LARGEST_PAYLOAD_BYTES = 1 << 30
+DEEPEST_HEADER = 32
+"""Lists and objects in each other. What json reads, it cannot always write: reading may go a little deeper."""
 _PREFIX = struct.Struct("<4sIQ")
 _CHUNK_BYTES = 1 << 20
 
@@ -97,9 +100,31 @@ def _exactly(stream: BinaryIO, count: int, part: str) -> bytes:
 
 def _header(text: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(text)
+        header = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"a frame's header is not JSON: {error}") from error
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
         raise UsageError("a frame's header must be an object with a text 'kind'")
+    if _is_deeper(header, DEEPEST_HEADER):
+        raise UsageError(f"a frame's header may be nested {DEEPEST_HEADER} deep")
     return header
+
+
+def _finite(text: str) -> float:
+    """Reads a number, which the answer may have to repeat: JSON has no word for others than finite ones."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is no finite number")
+    return number
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        level = [
+            part
+            for one in level
+            if isinstance(one, dict | list)
+            for part in (one.values() if isinstance(one, dict) else one)
+        ]
+    return any(isinstance(one, dict | list) for one in level)

@@ -143,6 +143,6 @@ _ANSWERS: Mapping[str, Callable[[Frame, BinaryIO, Classifier, Facts], None]] = {
 
 def _count(header: Mapping[str, Any]) -> int:
     count = header.get("count", 1)
-    if type(count) is not int or count < 1:
-        raise UsageError(f"'count' must be a whole number from 1, got {count!r}")
+    if type(count) is not int or not 1 <= count <= LARGEST_PAYLOAD_BYTES:
+        raise UsageError(f"'count' must be a whole number from 1 to {LARGEST_PAYLOAD_BYTES}, got {count!r:.60}")
     return count

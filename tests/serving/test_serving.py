@@ -37,6 +37,12 @@ def frame(header: dict[str, Any], payload: bytes = b"") -> bytes:
     return b"KEW1" + struct.pack("<IQ", len(text), len(payload)) + text + payload
 
 
+def with_id(text: str) -> bytes:
+    """A frame whose id is spelt out, since json.dumps would not write it."""
+    header = f'{{"kind": "classify", "id": {text}}}'.encode()
+    return b"KEW1" + struct.pack("<IQ", len(header), 0) + header
+
+
 def read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     magic, header_bytes, payload_bytes = struct.unpack("<4sIQ", stream.read(16))
     assert magic == b"KEW1"
@@ -124,8 +130,14 @@ def test_files_in_pixels_out(server: Server) -> None:
     "header, payload, error, message",
     [
         ({"kind": "classify", "id": 3}, b"123", "UsageError", "1 images of 40 x 32 pixels have 1280 bytes, got 3"),
-        ({"kind": "classify", "count": 0}, b"", "UsageError", "'count' must be a whole number from 1, got 0"),
-        ({"kind": "classify", "count": True}, b"", "UsageError", "'count' must be a whole number from 1, got True"),
+        ({"kind": "classify", "count": 0}, b"", "UsageError",
+         "'count' must be a whole number from 1 to 1073741824, got 0"),
+        ({"kind": "classify", "count": True}, b"", "UsageError",
+         "'count' must be a whole number from 1 to 1073741824, got True"),
+        ({"kind": "classify", "count": 10**4298}, b"", "UsageError",
+         f"'count' must be a whole number from 1 to 1073741824, got 1{'0' * 59}"),
+        ({"kind": "classify", "count": [7] * 9999}, b"", "UsageError",
+         f"'count' must be a whole number from 1 to 1073741824, got [7{', 7' * 19},"),
         ({"kind": "sing", "id": 3}, b"", "UsageError", "unknown kind of request 'sing'; known: classify, decode"),
         ({"kind": "decode", "id": 3}, b"no", "DataError",
          "image of 2 bytes: not an image, or of a format that Pillow does not read"),
@@ -234,6 +246,15 @@ def test_it_refuses_to_guess_how_to_serve() -> None:
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("number", ["1e308", "-0.5", "12345678901234567890", "[" * 31 + "0.25" + "]" * 31])
+def test_an_id_may_be_any_value_that_can_be_repeated(number: str) -> None:
+    found = read_frame(io.BytesIO(with_id(number)))
+    assert found is not None
+    assert found.header["id"] == json.loads(number)
+    write_frame(io.BytesIO(), found.header)
+
+
+@pytest.mark.unit
 @given(
     st.dictionaries(st.text(), st.integers() | st.text() | st.none()).map(lambda rest: {**rest, "kind": "any"}),
     st.lists(st.binary(max_size=40), max_size=4),
@@ -266,6 +287,12 @@ def test_any_bytes_are_a_frame_or_a_usage_error(content: bytes, led: bool) -> No
         (b"KEW1" + struct.pack("<IQ", 0, 2**31), "a frame's payload may have 1073741824 bytes, got one of 2147483648"),
         (b"KEW1" + struct.pack("<IQ", 1, 0) + b"{", "a frame's header is not JSON"),
         (b"KEW1" + struct.pack("<IQ", 2, 0) + b"{}", "a frame's header must be an object with a text 'kind'"),
+        (with_id("1e999"), "a frame's header is not JSON: 1e999 is no finite number"),
+        (with_id("-1e999"), "a frame's header is not JSON: -1e999 is no finite number"),
+        (with_id("NaN"), "a frame's header is not JSON: NaN is no finite number"),
+        (with_id("-Infinity"), "a frame's header is not JSON: -Infinity is no finite number"),
+        (with_id("[" * 500 + "]" * 500), "a frame's header may be nested 32 deep"),
+        (with_id("[" * 32 + "]" * 32), "a frame's header may be nested 32 deep"),
     ],
 )  # fmt: skip
 def test_cut_and_oversized_frames(content: bytes, message: str) -> None:
