@@ -205,6 +205,38 @@ def test_a_dead_layer_stays_float(data: Path, tmp_path: Path) -> None:
     assert tail.reason.endswith("is zero on all calibration images")
 
 
+def test_what_is_left_of_a_shared_range_may_be_dead(data: Path, tmp_path: Path) -> None:
+    """An addition lends the dead layer a range; once it takes floats, what reads that layer has none."""
+    model = network_with_a_dead_branch()
+    package = exported(run_of(tmp_path / "run", data, model), tmp_path / "out", replace(SETTINGS, keep_float=5))
+    operations = {one.name: one for one in package.sidecar.activations.operations}
+    (addition,) = [one for one in operations.values() if one.type == "add"]
+    (behind,) = [one for name, one in operations.items() if "behind" in name and one.type == "conv"]
+    assert addition.reason == "one of the 5 that cost most, as asked"
+    assert behind.takes == "float"
+    assert behind.alone_db is None  # inf, as it was judged with the range of the addition
+    assert behind.reason == f"its input '{behind.input}' is zero on all calibration images"
+
+
+def network_with_a_dead_branch() -> Any:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(4)
+    image = keras.Input((SIDE, SIDE, 1))
+    value = layers.Conv2D(8, 3, padding="same", activation="relu", name="first")(layers.Rescaling(1 / 255)(image))
+    value = layers.MaxPooling2D(4)(value)
+    dead = layers.Conv2D(8, 3, padding="same", activation="relu", name="dead")(value)
+    beside = layers.Conv2D(8, 3, padding="same", activation="relu", name="beside")(layers.Add()([value, dead]))
+    behind = layers.Conv2D(8, 3, padding="same", activation="relu", name="behind")(dead)
+    value = layers.Flatten()(layers.Concatenate()([beside, behind]))
+    value = layers.Dense(16, activation="relu", name="tail")(value)
+    model = keras.Model(image, layers.Dense(len(NAMES), activation="softmax", name="head")(value))
+    layer = model.get_layer("dead")
+    layer.set_weights([layer.get_weights()[0], np.full(8, -1e3)])
+    return model
+
+
 def test_data_that_is_gone_or_changed_is_refused(data: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)

@@ -77,21 +77,13 @@ def quantize_activations(
     equalized = with_constants(function, changed)
     calibration = _Calibration(equalized, interface, images, settings)
 
-    reasons = small_layers(function)
-    placed = placement(equalized, frozenset(reasons))
-    measured = calibration.measured(placed)
-    ranges = calibrated_ranges(placed, measured, settings.method, symmetric=settings.symmetric)
-    unusable = _without_range(placed, ranges)
-    reasons |= unusable
-    if unusable:
-        placed, measured, ranges = calibration.again(frozenset(reasons), measured)
-    judged = tuple(operation for operation in placed.operations if operation.decides)
+    done = calibration.calibrated(small_layers(function), {})
+    judged = tuple(operation for operation in done.placed.operations if operation.decides)
     few = list(images.some(COST_IMAGES).pixels())
-    alone = costs_alone(equalized, interface, judged, pairs_for(placed, ranges.ranges), few)
-    reasons |= _too_costly(alone, settings.keep_float)
-    if set(reasons) & set(alone):
-        placed, measured, ranges = calibration.again(frozenset(reasons), measured)
-    for name, reason in reasons.items():
+    alone = costs_alone(equalized, interface, judged, pairs_for(done.placed, done.ranges.ranges), few)
+    if too_costly := _too_costly(alone, settings.keep_float):
+        done = calibration.calibrated({**done.reasons, **too_costly}, done.measured)
+    for name, reason in done.reasons.items():
         detail(f"'{name}' takes floats: {reason}")
     record = ActivationRecord(
         method=settings.method,
@@ -105,10 +97,10 @@ def quantize_activations(
         equalized=tuple(chain.layer.outputs[0].name for chain in found),
         cost_images=len(few),
         logits_snr_db=None,
-        operations=_operations(equalized, placed, alone, reasons),
-        tensors=_tensors(placed, ranges, measured),
+        operations=_operations(equalized, done.placed, alone, done.reasons),
+        tensors=_tensors(done.placed, done.ranges, done.measured),
     )
-    pairs = pairs_for(placed, ranges.ranges)
+    pairs = pairs_for(done.placed, done.ranges.ranges)
     return QuantizedActivations(pairs, changed, record, function, equalized, interface, images)
 
 
@@ -134,6 +126,23 @@ def with_costs_together(quantized: QuantizedActivations, package: Path) -> Activ
 
 
 @dataclass(frozen=True)
+class _Calibrated:
+    """Operations that take bytes, all of whose operands have ranges.
+
+    Attributes:
+        placed: The operations.
+        ranges: Of their operands.
+        measured: Distributions of activations, also of some that take floats.
+        reasons: Why other operations take floats, by name.
+    """
+
+    placed: Placement
+    ranges: CalibratedRanges
+    measured: Mapping[str, Distribution]
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class _Calibration:
     """What stays the same when a placement is calibrated again."""
 
@@ -142,21 +151,29 @@ class _Calibration:
     images: CalibrationImages
     settings: CalibrationSettings
 
-    def measured(self, placed: Placement, known: Mapping[str, Distribution] | None = None) -> dict[str, Distribution]:
+    def calibrated(self, reasons: Mapping[str, str], measured: Mapping[str, Distribution]) -> _Calibrated:
+        """Calibrates with some operations left out, and with those that then have no range.
+
+        What is left out may have shared a range with others, which are looked at anew without it.
+
+        Args:
+            reasons: Why operations are left out, by name.
+            measured: Distributions that are known already.
+        """
+        while True:
+            placed = placement(self.function, frozenset(reasons))
+            measured = self._measured(placed, measured)
+            ranges = calibrated_ranges(placed, measured, self.settings.method, symmetric=self.settings.symmetric)
+            unusable = _without_range(placed, ranges)
+            if not unusable:
+                return _Calibrated(placed, ranges, measured, reasons)
+            reasons = {**reasons, **unusable}
+
+    def _measured(self, placed: Placement, known: Mapping[str, Distribution]) -> dict[str, Distribution]:
         """Measures what is not known yet."""
-        known = known or {}
         missing = placed.measured - set(known)
         new = distributions(self.function, self.interface, missing, self.images.pixels(), len(self.images.items))
         return {**known, **new}
-
-    def again(
-        self, kept_float: frozenset[str], measured: Mapping[str, Distribution]
-    ) -> tuple[Placement, dict[str, Distribution], CalibratedRanges]:
-        """Calibrates with some operations left out."""
-        placed = placement(self.function, kept_float)
-        complete = self.measured(placed, measured)
-        settings = self.settings
-        return placed, complete, calibrated_ranges(placed, complete, settings.method, symmetric=settings.symmetric)
 
 
 def _scaled(
