@@ -149,7 +149,7 @@ def test_a_search_without_time_to_train_names_its_package_for_what_it_is(tmp_pat
 def test_training_that_the_time_limit_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Only forms that lose much, so that training has much to win back.
     harsh = parse_form(MODE)
-    monkeypatch.setattr("kewcore_export.search.search.form_families", lambda *_: ((harsh,),))
+    monkeypatch.setattr("kewcore_export.search.search.form_families", lambda *_, whole: ((harsh,),))
     run, search = write_trainable_run(tmp_path, images_a_class=120), SearchSettings(budget_of(None, None, "60kB"))
     modes, out, finetune = parse_modes(["auto"]), tmp_path / "out", replace(settings(run), epochs=1)
     left_s: list[float] = []

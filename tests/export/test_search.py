@@ -73,7 +73,7 @@ WEIGHTS = {
 
 def searched(budget: Budget, tmp_path: Path, time_limit_s: float = 100.0) -> tuple[Outcome, Laboratory]:
     laboratory = Laboratory()
-    space = search_space(list(WEIGHTS.values()), TARGETS["iOS18"])
+    space = search_space(list(WEIGHTS.values()), TARGETS["iOS18"], "small")
     journal = Journal(tmp_path / "journal.jsonl", {})
     outcome = search(space, laboratory, budget, journal, time_limit_s, lambda *_: None)  # type: ignore[arg-type]
     return outcome, laboratory
@@ -289,6 +289,18 @@ def test_what_is_tried_for_small_and_large_weights() -> None:
     older = [form for row in form_families(large, total, TARGETS["iOS16"]) for form in row]
     assert older
     assert all(form.lowest_target <= TARGETS["iOS16"] for form in older)
+
+
+def test_the_last_layer_is_never_cut_to_a_rank() -> None:
+    """It is fitted anew, and its bias with it; factors would keep the old values behind the new bias."""
+    hidden, head = (StoredConstant(name, 0, (400, 400), name, "linear", "weight", 0) for name in ("hidden", "head"))
+    space = search_space([hidden, head], TARGETS["iOS18"], "head")
+    ranks = {name: {str(form) for row in rows for form in row if form.rank} for name, rows in space.families.items()}
+    assert "rank-64-int8" in ranks["hidden"]
+    assert ranks["head"] == set()
+    assert [form for row in space.families["hidden"] for form in row if not form.rank] == [
+        form for row in space.families["head"] for form in row
+    ]
 
 
 @given(

@@ -27,19 +27,22 @@ _MIXED_RANKS = (
 )
 
 
-def form_families(constant: StoredConstant, all_weights: int, target: Target) -> tuple[Family, ...]:
+def form_families(
+    constant: StoredConstant, all_weights: int, target: Target, *, whole: bool = False
+) -> tuple[Family, ...]:
     """Lists the forms to try for a weight; fp16 needs no trial.
 
     Args:
         constant: The weight.
         all_weights: Elements of all weights of the program.
         target: Deployment target; forms that it cannot read are left out.
+        whole: Whether forms are left out that replace it by factors.
     """
     part = constant.size / all_weights
     names: list[tuple[str, ...]] = [_LINEAR, _PALETTES[1:3]]
     if part >= _SMALL_PART:
         names = [_LINEAR, _PALETTES, _GROUPED, _VECTORS, _SPARSE, _JOINT]
-    if part >= _FACTORISED_PART:
+    if part >= _FACTORISED_PART and not whole:
         # First, since most is to be gained there, and a search may run out of time.
         names = [*(tuple(f"{rank}-{form}" for rank in _useful_ranks(constant)) for form in _FACTOR_FORMS), *names]
     families = (_served(row, constant, target) for row in names)

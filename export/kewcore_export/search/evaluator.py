@@ -102,6 +102,11 @@ class Evaluator:
         self._bias: NDArray[np.float32] = (self._logits[:1] - features @ self._weight.T)[0]
         self._reaching: dict[str, list[NDArray[Any]]] = {}
 
+    @property
+    def head_weight(self) -> str:
+        """Name of the last layer's weight."""
+        return self._head.weight.name
+
     def alone(self, weight: StoredConstant, form: WeightForm) -> tuple[int, float]:
         """Runs a weight in a form, all others in floating point.
 

@@ -77,11 +77,18 @@ class Space:
         return sum(len(family) for row in self.families.values() for family in row)
 
 
-def search_space(constants: Sequence[StoredConstant], target: Target) -> Space:
-    """Lists what can be done to the weights of a program, the largest first: most is to be gained there."""
+def search_space(constants: Sequence[StoredConstant], target: Target, head: str) -> Space:
+    """Lists what can be done to the weights of a program, the largest first: most is to be gained there.
+
+    Args:
+        constants: Of the program.
+        target: Deployment target; forms that it cannot read are left out.
+        head: Name of the last layer's weight, which stays whole: what is fitted anew is one matrix and a bias.
+    """
     weights = tuple(sorted((one for one in constants if one.channel_axis is not None), key=lambda one: -one.size))
     total = sum(one.size for one in weights)
-    return Space(weights, {one.name: form_families(one, total, target) for one in weights})
+    families = {one.name: form_families(one, total, target, whole=one.name == head) for one in weights}
+    return Space(weights, families)
 
 
 def search(

@@ -68,7 +68,7 @@ def smallest_program(
         images, fit_pixels = labelled(chosen.searched, run, reference, mirrored=True), pixels_of(chosen.fitted, run)
         advance(0, "made ready")
     evaluator = Evaluator(program, float32, target, chip, images, fit_pixels)
-    space = search_space(program.constants, target)
+    space = search_space(program.constants, target, evaluator.head_weight)
     kept = Journal(journal, _inputs(run, program, float32, chosen, target, chip))
     deadline = time.monotonic() + settings.time_limit_s
     with progress(f"searching, {run.variant}", space.trials + _MIXED_TRIALS, "packages") as advance:
