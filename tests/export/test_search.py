@@ -342,6 +342,27 @@ def test_a_journal_goes_on_after_a_cut(tmp_path: Path) -> None:
     assert json.loads(path.read_text(encoding="utf-8").splitlines()[0])["inputs_sha256"]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [b'{"key": "y\xff"}', b'{"key": "y"}', b'{"key": ["y"], "result": 1}', b'{"result": 1}', b'"y"', b"\xff\xfe", b"{"],
+)
+def test_damaged_lines_of_a_journal_are_passed_over(damage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    Journal(path, {"run": "a"}).put("x", 1)
+    path.write_bytes(path.read_bytes() + damage + b"\n")
+    journal = Journal(path, {"run": "a"})
+    journal.put("y", 2)
+    again = Journal(path, {"run": "a"})
+    assert (journal.get("x"), again.get("x"), again.get("y")) == (1, 1, 2)
+
+
+def test_a_journal_that_is_another_file_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(np.random.default_rng(0).bytes(2000))
+    Journal(path, {"run": "a"}).put("x", 1)
+    assert Journal(path, {"run": "a"}).get("x") == 1
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_the_last_layer_takes_out_what_shifts_and_scales_its_features(seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ class Journal:
     """Results by key, one JSON line each.
 
     A journal of other inputs (another run, other data, another version) is set aside: it says nothing of this search.
-    A last line that was cut off is passed over.
+    Lines that hold no result, such as a last one that was cut off, are passed over.
 
     Args:
         path: The file.
@@ -30,7 +30,7 @@ class Journal:
         lines = _lines(path)
         self._results: dict[str, Any] = {}
         if lines and lines[0] == {"inputs_sha256": digest}:
-            self._results = {line["key"]: line["result"] for line in lines[1:] if "key" in line}
+            self._results = {line["key"]: line["result"] for line in lines[1:] if _holds_result(line)}
             detail(f"{len(self._results)} results taken from {path}")
             self._append("\n")  # ends a line that was cut off
             return
@@ -60,17 +60,21 @@ class Journal:
             stream.write(text)
 
 
+def _holds_result(line: dict[str, Any]) -> bool:
+    return isinstance(line.get("key"), str) and "result" in line
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     with storage_errors(path):
         try:
-            text = path.read_text(encoding="utf-8")
+            content = path.read_bytes()
         except FileNotFoundError:
             return []
     found = []
-    for line in text.splitlines():
+    for line in content.splitlines():
         try:
-            value = json.loads(line)
-        except ValueError:
+            value = json.loads(line.decode("utf-8"))
+        except ValueError:  # no JSON, or no UTF-8
             continue
         if isinstance(value, dict):
             found.append(value)
