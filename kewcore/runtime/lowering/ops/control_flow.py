@@ -5,15 +5,19 @@ range makes the run fail where the condition still holds. A loop in a loop is le
 one budget for both.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kewcore.runtime.evaluation import LOOP_BUDGET, Context, evaluate, is_constant, units_of
+from kewcore.runtime.executor import Values
 from kewcore.runtime.lowering.blocks import BlockBuilder
 from kewcore.runtime.lowering.graph import (
     UNFINISHED_LOOP,
     GraphBuilder,
+    ListFacts,
     Lowering,
     NoLoweringError,
     element_type,
@@ -50,7 +54,8 @@ def _while_loop(lowering: Lowering) -> None:
     first = lowering.values("loop_vars")
     goes_on = _inlined(graph, condition, first)
     inner = BlockBuilder.inside(graph, body)
-    _require_steady(lowering, inner, body)
+    one = _Round.of(condition, body, graph)
+    _require_steady(lowering, one)
     count, before = inner.fresh("round"), inner.fresh("goes_on")
     given = [inner.fresh(named.name) for named in body.inputs]
     _bind(inner, body, given, first)
@@ -62,7 +67,8 @@ def _while_loop(lowering: Lowering) -> None:
     inputs += [(name, *_onnx_type(type_)) for name, type_ in zip(given, types, strict=True)]
     inputs += [(inner.fresh("unfinished"), _BOOL, ())]
     proto = _graph(inner, inputs, [after, *results, after], [None, *types, None])
-    rounds = graph.initializer(np.asarray(max(LOOP_BUDGET // _units(body, inner), 1), np.int64), "rounds")
+    units = 1 + sum(_units_of(operation, one, inner.lists or {}) for operation in one.operations)
+    rounds = graph.initializer(np.asarray(LOOP_BUDGET // units, np.int64), "rounds")
     *names, unfinished = lowering.emit("Loop", [rounds, goes_on, *first, goes_on], len(types) + 1, body=proto)
     checked = [_checked(lowering, name, unfinished) for name in names]
     lowering.finish(*checked, rounded=True)
@@ -108,60 +114,81 @@ def _add_operations(builder: BlockBuilder, block: Block) -> None:
             raise NoLoweringError(f"its block holds {operation}: {error}") from error
 
 
-def _require_steady(lowering: Lowering, inner: BlockBuilder, body: Block) -> None:
+@dataclass(frozen=True)
+class _Round:
+    """What one round of a loop runs: its condition and its body, with all blocks in them.
+
+    Attributes:
+        operations: Those that compute something.
+        types: Types by name, as declared.
+        constants: Constants by name.
+    """
+
+    operations: tuple[Operation, ...]
+    types: Mapping[str, ValueType]
+    constants: Values
+
+    @staticmethod
+    def of(condition: Block, body: Block, graph: GraphBuilder) -> "_Round":
+        operations = [*condition.walk(), *body.walk()]
+        made = [*condition.inputs, *body.inputs, *(named for operation in operations for named in operation.outputs)]
+        constants = dict(graph.constants)
+        for operation in filter(is_constant, operations):
+            evaluate(operation, Context(graph.opset, graph.precision), constants)
+        computed = tuple(operation for operation in operations if not is_constant(operation))
+        return _Round(computed, {**graph.types, **{named.name: named.type for named in made}}, constants)
+
+    def known(self, operation: Operation) -> StaticArguments:
+        """Collects declared shapes, and the constants that are known."""
+        shapes, constants = {}, {}
+        for parameter, bindings in operation.arguments.items():
+            types = [self.types.get(b) if isinstance(b, str) else b.type for b in bindings]
+            shapes[parameter] = tuple(t.shape if isinstance(t, TensorType) else None for t in types)
+            if len(bindings) == 1 and isinstance(bindings[0], TensorValue):
+                constants[parameter] = as_scalar_or_array(bindings[0].numpy())
+            elif len(bindings) == 1 and isinstance(bindings[0], str) and bindings[0] in self.constants:
+                constants[parameter] = as_scalar_or_array(np.asarray(self.constants[bindings[0]]))
+        return StaticArguments(shapes, constants)
+
+
+def _require_steady(lowering: Lowering, one: _Round) -> None:
     """Makes sure that no value grows from round to round: ONNX Runtime would take memory for it without end.
 
     Raises:
         NoLoweringError: A variable, or a value in the loop, has other sizes than the program says, or open ones.
     """
-    for named, name, output in zip(body.inputs, body.outputs, lowering.operation.outputs, strict=True):
-        kinds = {named.type, inner.types[name], output.type}
+    condition, body = lowering.operation.blocks
+    rows = zip(condition.inputs, body.inputs, body.outputs, lowering.operation.outputs, strict=True)
+    for asked, named, name, output in rows:
+        kinds = {asked.type, named.type, one.types[name], output.type}
         if isinstance(named.type, TensorType) and (len(kinds) > 1 or named.type.static_shape is None):
             raise NoLoweringError("the sizes of its variables may change from round to round")
-    context = Context(inner.opset, inner.precision)
-    for operation in filter(is_constant, body.operations):
-        evaluate(operation, context, inner.own_constants)
-    for operation in body.operations:
-        spec = lookup(operation.type, inner.opset)
-        if spec is None or spec.shape_rule is None or is_constant(operation):
+    for operation in one.operations:
+        spec = lookup(operation.type, lowering.graph.opset)
+        if spec is None or spec.shape_rule is None:
             continue
         try:
-            shapes = spec.shape_rule(_known(operation, inner)) or ()
+            shapes = spec.shape_rule(one.known(operation)) or ()
         except UnknownShapeError:
             continue
+        except (ValueError, TypeError, IndexError, KeyError, ArithmeticError) as error:
+            raise NoLoweringError(f"the sizes in one round do not fit: {error}") from error
         for output, shape in zip(operation.outputs, shapes, strict=False):
             if isinstance(output.type, TensorType) and shape is not None and shape != output.type.shape:
                 raise NoLoweringError("the sizes in one round are not those that the program says")
 
 
-def _known(operation: Operation, graph: GraphBuilder) -> StaticArguments:
-    """Collects declared shapes, and the constants that are known."""
-    shapes, constants = {}, {}
-    for parameter, bindings in operation.arguments.items():
-        types = [graph.types.get(b) if isinstance(b, str) else b.type for b in bindings]
-        shapes[parameter] = tuple(t.shape if isinstance(t, TensorType) else None for t in types)
-        if len(bindings) == 1 and isinstance(bindings[0], TensorValue):
-            constants[parameter] = as_scalar_or_array(bindings[0].numpy())
-        elif len(bindings) == 1 and isinstance(bindings[0], str) and bindings[0] in graph.constants:
-            constants[parameter] = as_scalar_or_array(np.asarray(graph.constants[bindings[0]]))
-    return StaticArguments(shapes, constants)
-
-
-def _units(body: Block, graph: GraphBuilder) -> int:
-    """Work of one round, as the reference executor counts it."""
-    return sum(_units_of(operation, graph) for operation in body.operations if not is_constant(operation))
-
-
-def _units_of(operation: Operation, graph: GraphBuilder) -> int:
-    types = [graph.types.get(name) for name in operation.reads] + [output.type for output in operation.outputs]
+def _units_of(operation: Operation, one: _Round, lists: Mapping[str, ListFacts]) -> int:
+    """Work of an operation in a round, as the reference executor counts it; of a choice, both branches count."""
+    types = [one.types.get(name) for name in operation.reads] + [output.type for output in operation.outputs]
     shapes = [type_.static_shape if isinstance(type_, TensorType) else () for type_ in types]
     if None in shapes:
         raise NoLoweringError("the work of one round is known at run time only")
     results = [output.type.shape if isinstance(output.type, TensorType) else None for output in operation.outputs]
     sizes = [elements(shape) for shape in shapes]
     if operation.type.startswith("list_"):  # ONNX copies a list to change it; which one is not looked for
-        sizes.append(max((f.length * elements(f.element_shape) for f in (graph.lists or {}).values()), default=0))
-    return units_of(sizes, work_of(operation.type, _known(operation, graph), results))
+        sizes.append(max((facts.length * elements(facts.element_shape) for facts in lists.values()), default=0))
+    return units_of(sizes, work_of(operation.type, one.known(operation), results))
 
 
 def _graph(builder: GraphBuilder, inputs: list[Any], outputs: list[str], types: list[ValueType | None]) -> Any:
