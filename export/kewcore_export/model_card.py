@@ -121,7 +121,7 @@ def _search(record: Mapping[str, Any]) -> str:
 ### How its weights got their forms
 Searched for the smallest package within a budget: {record["budget"]}. {record["trials"]:,} packages were run
 on {record["images"]:,} images of the validation part; the last layer was fitted to {record["fitted_images"]:,} training
-images.{stopped} On {unseen["images"]:,} images that the search had not seen, of {record["unseen_part"]}, this one has:
+images.{stopped} On {unseen["images"]:,} images that the search had not seen, of the test part, this one has:
 
 | figure | value | 95 % interval |
 |---|---|---|

@@ -39,7 +39,7 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
     print_table(f"{title}: the form of each weight", ["weight of", "form"], forms, left=2)
     unseen = record["unseen"]
     print_table(
-        f"{title}: checked on {unseen['images']:,} images that the search has not seen ({record['unseen_part']})",
+        f"{title}: checked on {unseen['images']:,} images of the test part, which the search has not seen",
         ["size", *_JUDGED, "misses"],
         [[human_size(size_bytes), *_judged(unseen), _missed(record["misses"], chosen=False)]],
         left=(5,),

@@ -95,7 +95,7 @@ def test_no_package_is_small_enough(run: Path, tmp_path: Path) -> None:
 
 def test_too_few_images_to_judge_by(tmp_path: Path) -> None:
     small = write_trainable_run(tmp_path, images_a_class=40)
-    with pytest.raises(DataError, match="a search needs 32 validation images or more to judge packages on"):
+    with pytest.raises(DataError, match=r"needs 32 validation images or more to judge packages on, and '.*' has 12$"):
         export_run(small, parse_modes(["auto"]), tmp_path / "out")
 
 

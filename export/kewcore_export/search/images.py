@@ -33,22 +33,18 @@ class SearchImages:
     Attributes:
         searched: Items that candidates are judged on: the validation part.
         fitted: Items of the training part.
-        unseen: Items that only the chosen package is run on.
-        unseen_part: Where these come from, in words.
+        unseen: Items of the test part, that only the chosen package is run on.
         run: The run, for the size and resize policy of images.
     """
 
     searched: tuple[Item, ...]
     fitted: tuple[Item, ...]
     unseen: tuple[Item, ...]
-    unseen_part: str
     run: Run
 
 
 def search_images(run: Run, folder: Path | None, seed: int) -> SearchImages:
     """Chooses the images of a search from the data that the run was trained on.
-
-    Without a test part, half of the validation part is kept back to check the choice with.
 
     Args:
         run: The run.
@@ -59,20 +55,15 @@ def search_images(run: Run, folder: Path | None, seed: int) -> SearchImages:
         DataError: The data is no longer there or has changed; or the validation part is too small.
     """
     dataset = dataset_of_run(run, folder)
-    searched, unseen, part = (
-        _drawn(dataset, "val", MOST_SEARCHED, seed),
-        _drawn(dataset, "test", MOST_UNSEEN, seed),
-        "the test part",
-    )
-    if not unseen:
-        searched, unseen, part = searched[::2], searched[1::2], "the other half of the validation part"
-    if len(searched) < FEWEST_SEARCHED or not unseen:
+    searched = _drawn(dataset, "val", MOST_SEARCHED, seed)
+    if len(searched) < FEWEST_SEARCHED:
         raise DataError(
-            f"a search needs {FEWEST_SEARCHED} validation images or more to judge packages on, and others to check its "
-            f"choice with; '{dataset.root}' leaves {len(searched)} and {len(unseen)}",
+            f"a search needs {FEWEST_SEARCHED} validation images or more to judge packages on, and '{dataset.root}' "
+            f"has {len(searched)}",
             hint="choose a mode by hand, such as --quantize int8",
         )
-    return SearchImages(searched, _drawn(dataset, "train", FIT_IMAGES, seed), unseen, part, run)
+    fitted, unseen = _drawn(dataset, "train", FIT_IMAGES, seed), _drawn(dataset, "test", MOST_UNSEEN, seed)
+    return SearchImages(searched, fitted, unseen, run)
 
 
 def pixels_of(items: Sequence[Item], run: Run) -> NDArray[np.uint8]:

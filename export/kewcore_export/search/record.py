@@ -38,8 +38,7 @@ class SearchRecord:
         stopped: True where the time limit ended the search, or the training of what it found.
         forms: Of each weight, by the operation that takes it.
         found: Figures on the images of the search.
-        unseen_part: Where the images come from that the search has not seen, in words.
-        unseen: Figures on these.
+        unseen: Figures on images of the test part, which the search has not seen.
         misses: Which bounds the package does not keep there.
         tried: All mixes that were run, the largest first.
     """
@@ -52,7 +51,6 @@ class SearchRecord:
     stopped: bool
     forms: Mapping[str, str]
     found: Figures
-    unseen_part: str
     unseen: Figures
     misses: tuple[Miss, ...]
     tried: tuple[TriedRecord, ...]

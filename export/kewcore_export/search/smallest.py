@@ -116,7 +116,6 @@ def _record(
         stopped=outcome.stopped or after.stopped,
         forms=_by_operation(after.chosen, operations),
         found=after.chosen.ran.figures,
-        unseen_part=images.unseen_part,
         unseen=unseen,
         misses=budget.missed_on_unseen(unseen),
         tried=tuple(
