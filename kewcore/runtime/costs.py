@@ -48,8 +48,17 @@ def held_bytes(type_: ValueType) -> int:
     return elements(type_.shape) * (4 if type_.dtype is DataType.FLOAT16 else type_.dtype.numpy.itemsize)
 
 
-def cost_problems(cost: Cost, function: Function, types: Mapping[str, ValueType]) -> Iterator[str]:
-    """Compares what a function takes with what one may."""
+def together(costs: Sequence[Cost]) -> Cost:
+    """Adds up what functions take that run one after the other."""
+    return Cost(
+        work=sum(cost.work for cost in costs),
+        weights_bytes=sum(cost.weights_bytes for cost in costs),
+        hardest=max((cost.hardest for cost in costs), key=lambda row: row[1], default=("", 0)),
+    )
+
+
+def cost_problems(cost: Cost) -> Iterator[str]:
+    """Compares what functions take with what a prediction may."""
     if cost.work > WORK_LIMIT:
         name, work = cost.hardest
         yield (
@@ -58,6 +67,10 @@ def cost_problems(cost: Cost, function: Function, types: Mapping[str, ValueType]
         )
     if cost.weights_bytes > MEMORY_LIMIT_BYTES:
         yield f"its weights would take {cost.weights_bytes} bytes, more than the limit of {MEMORY_LIMIT_BYTES}"
+
+
+def peak_problems(function: Function, types: Mapping[str, ValueType]) -> Iterator[str]:
+    """Compares the values of a function that are alive at a time with what may be."""
     computed = [o for o in function.body.operations if o.type != "const" and not o.type.startswith("constexpr_")]
     sizes = {
         output.name: held_bytes(types[output.name]) for o in computed for output in o.outputs if output.name in types

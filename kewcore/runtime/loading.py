@@ -1,6 +1,8 @@
 """Loading a package: read, verify, choose what predicts for it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Literal, get_args
 from kewcore.console import say
 from kewcore.errors import DependencyError, KewError, UnsupportedError, UsageError
 from kewcore.runtime.box_suppression import SuppressionRunner, as_function, suppression_problems, with_thresholds
+from kewcore.runtime.costs import Cost, cost_problems, together
 from kewcore.runtime.executor import Executor, Precision
 from kewcore.runtime.model import Model
 from kewcore.runtime.out_of_memory import within_memory
@@ -81,7 +84,7 @@ def with_executor(
     # The programs of a pipeline together, and a suppression, have a name of their own, which the package does not know.
     name = model.function.name if model.function.name in package.interfaces else package.default_function
     with within_memory(f"starting an executor of '{package.path}'"):
-        choices = _Choices(executor, threads or available_threads(), precision, spinning=False, verified=True)
+        choices = _Choices(executor, threads or available_threads(), precision, spinning=False)
         part = _part(package, name, choices)
     return Model(package, part.function, part.interface, part.runner)
 
@@ -92,28 +95,51 @@ def _opened(path: Path, function_name: str | None, choices: "_Choices") -> Model
         names = ", ".join(sorted(package.interfaces))
         raise UsageError(f"'{path}' has no function '{function_name}'; functions: {names}")
     name = function_name or package.default_function
+    _verify(package, name)
     part = _part(package, name, choices)
     return Model(package, part.function, part.interface, part.runner)
 
 
 @dataclass(frozen=True)
 class _Choices:
-    """What was asked for, see `load`; and whether the package was verified before."""
+    """What was asked for, see `load`."""
 
     executor: ExecutorChoice
     threads: int
     precision: Precision
     spinning: bool
-    verified: bool = False
+
+
+def _verify(package: Package, function_name: str) -> Cost:
+    """Verifies a package, or a part of a pipeline, and says what it takes: all parts together must keep the limits."""
+    content = package.content
+    if isinstance(content, Program):
+        return verify(package, function_name)
+    if isinstance(content, Suppression):
+        return Cost()
+    costs = []
+    for name, inner in content.parts.items():
+        with _in_part(name):
+            costs.append(_verify(inner, inner.default_function))
+    cost = together(costs)
+    raise_problems(package, list(cost_problems(cost)))
+    return cost
+
+
+@contextmanager
+def _in_part(name: str) -> Iterator[None]:
+    try:
+        yield
+    except KewError as error:
+        error.add_note(f"in part '{name}' of the pipeline")
+        raise
 
 
 def _part(package: Package, function_name: str, choices: _Choices) -> Part:
-    """Verifies a package, or a part of a pipeline, and finds what predicts for it."""
+    """Finds what predicts for a verified package, or for a part of a pipeline."""
     interface = package.interfaces[function_name]
     content = package.content
     if isinstance(content, Program):
-        if not choices.verified:
-            verify(package, function_name)
         function = content.functions[function_name]
         return Part(interface, function, ProgramRunner(function, interface, _executor(function, choices)))
     if isinstance(content, Suppression):
@@ -123,11 +149,8 @@ def _part(package: Package, function_name: str, choices: _Choices) -> Part:
         return Part(interface, function, SuppressionRunner(content, interface, function))
     parts: dict[str, Part] = {}
     for name, inner in content.parts.items():
-        try:
+        with _in_part(name):
             parts[name] = _part(inner, inner.default_function, choices)
-        except KewError as error:
-            error.add_note(f"in part '{name}' of the pipeline")
-            raise
     raise_problems(package, list(pipeline_problems(parts, interface)))
     return Part(interface, joined(parts, interface), PipelineRunner(parts, interface))
 

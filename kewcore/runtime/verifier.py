@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kewcore.errors import KewError, PackageError
-from kewcore.runtime.costs import Cost, cost_problems
+from kewcore.runtime.costs import Cost, cost_problems, peak_problems
 from kewcore.runtime.images import image_problems
 from kewcore.runtime.limits import RANK_LIMIT
 from kewcore.runtime.opset import Opset
@@ -56,8 +56,11 @@ class _Scope:
     cost: Cost = field(default_factory=Cost)
 
 
-def verify(package: Package, function_name: str) -> None:
+def verify(package: Package, function_name: str) -> Cost:
     """Checks one function of a package.
+
+    Returns:
+        What it takes.
 
     Raises:
         PackageError: It has problems; the message lists them, one a line.
@@ -67,7 +70,9 @@ def verify(package: Package, function_name: str) -> None:
         raise PackageError(
             f"'{package.path}' has no function '{function_name}', only {', '.join(sorted(package.program.functions))}"
         )
-    raise_problems(package, list(_function_problems(function, package.interfaces.get(function_name))))
+    cost = Cost()
+    raise_problems(package, list(_function_problems(function, package.interfaces.get(function_name), cost)))
+    return cost
 
 
 def raise_problems(package: Package, problems: Sequence[str]) -> None:
@@ -87,15 +92,16 @@ def raise_problems(package: Package, problems: Sequence[str]) -> None:
         )
 
 
-def _function_problems(function: Function, interface: Interface | None) -> Iterator[str]:
-    scope = _Scope()
+def _function_problems(function: Function, interface: Interface | None, cost: Cost) -> Iterator[str]:
+    scope = _Scope(cost=cost)
     for named in function.inputs:
         if named.name in scope.types:
             yield f"input '{named.name}' is there twice"
         scope.types[named.name] = named.type
         yield from (f"input '{named.name}': {problem}" for problem in _type_problems(named.type))
     yield from _block_problems(function.body, function.opset, scope)
-    yield from cost_problems(scope.cost, function, scope.types)
+    yield from cost_problems(cost)
+    yield from peak_problems(function, scope.types)
     if interface is not None:
         known = {named.name: named.type for named in function.inputs}
         for feature in interface.inputs:

@@ -124,6 +124,32 @@ def test_a_classifier_behind_another_model(tmp_path: Path, executor: Any) -> Non
     assert answers.tolist() == [[pytest.approx(p) for p in result["probs"].values()]]
 
 
+@pytest.mark.parametrize(
+    ("limit", "value", "expected"),
+    [
+        ("WORK_LIMIT", 100, r"a prediction would take 1\.3e\+02 multiply-adds, 1\.2e\+01 of them op 'add_v1' \(add\)"),
+        ("MEMORY_LIMIT_BYTES", 170, "its weights would take 176 bytes, more than the limit of 170"),
+    ],
+)
+def test_the_parts_together_keep_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, expected: str
+) -> None:
+    """Eleven sums, each with a weight: 12 elements moved and 16 bytes a part; nothing is started."""
+    weight = {"y": np.ones(4, np.float32)}
+    parts = {}
+    for number in range(11):
+        row = {f"v{number + 1}": ("fp32", (4,))}
+        op = Op("add", {"x": f"v{number}", **weight}, row)
+        parts[f"p{number}"] = model_message([op], {f"v{number}": ("fp32", (4,))}, [f"v{number + 1}"])
+    last = parts["p10"]
+    path = write_package(tmp_path / "p.mlpackage", pipeline(parts, [(parts["p0"], "v0")], [(last, "v11")]))
+    assert load(path).predict({"v0": np.zeros(4)})["v11"].tolist() == [11] * 4
+    monkeypatch.setattr(f"kewcore.runtime.costs.{limit}", value)
+    monkeypatch.setattr("kewcore.runtime.loading._executor", None)
+    with pytest.raises(PackageError, match=f"is not a valid pipeline, 1 problem:\n  - {expected}"):
+        load(path)
+
+
 @pytest.mark.parametrize("kind", ["pipeline", "pipelineRegressor"])
 def test_pipelines_in_pipelines(tmp_path: Path, kind: str) -> None:
     made = doubling("v0", "v1")
