@@ -14,6 +14,7 @@ from mlbuilder import Blob, Op, build, model_message, weights_file, write_packag
 
 from kewcore.errors import PackageError
 from kewcore.runtime import load
+from kewcore.runtime.spec import counting
 from kewcore.runtime.spec.messages import model_class
 
 pytestmark = pytest.mark.unit
@@ -218,6 +219,20 @@ def test_a_specification_of_tiny_messages(tmp_path: Path, monkeypatch: pytest.Mo
     (package / MODEL).write_bytes(b"\x08\x09\xb2\x1f" + _length(program) + program)
     with pytest.raises(PackageError, match="holds more than 100000 fields and messages"):
         load(package, "reference")
+
+
+def test_counting_looks_up_each_kind_of_message_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up = []
+    look_up = counting._messages_by_number
+
+    def noted(descriptor: Any) -> dict[int, Any]:
+        looked_up.append(descriptor.full_name)
+        return look_up(descriptor)
+
+    monkeypatch.setattr(counting, "_messages_by_number", noted)
+    content = model_message([RELU] * 50, X, ["y"]).SerializeToString()
+    counting.check_message_count(content, "model.mlmodel")
+    assert len(looked_up) == len(set(looked_up)) > 10
 
 
 def test_a_specification_of_many_operations(tmp_path: Path) -> None:

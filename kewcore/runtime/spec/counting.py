@@ -27,7 +27,9 @@ def check_message_count(content: bytes, path: str) -> None:
     count = 0
     while waiting:
         descriptor, position, end = waiting.pop()
-        known = fields.setdefault(descriptor.full_name, _messages_by_number(descriptor))
+        if descriptor.full_name not in fields:
+            fields[descriptor.full_name] = _messages_by_number(descriptor)
+        known = fields[descriptor.full_name]
         while position < end:
             count += 1  # fields that are no messages, such as a name repeated without end, take memory too
             if count > MESSAGE_LIMIT:
