@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kewcore.errors import UnsupportedError
 from kewcore.models.tensorflow import import_tensorflow
 from kewcore.runtime.program import Binding, Function, Operation, TensorType
+from kewcore_export.dependencies import needed_for
 from kewcore_export.finetune.layout import held, plain
 from kewcore_export.finetune.student_ops import operation as known_operation
 
@@ -47,7 +48,7 @@ class Student:
         makers = {output.name: one for one in function.body.operations for output in one.outputs}
         softmax = _softmax_before_classify(function, makers)
         self._logits = _name(softmax, "x")
-        needed = _needed(function, self._logits)
+        needed = needed_for([self._logits], function.body.operations)
         computed = [one for one in needed if one.type != "const" and not one.type.startswith("constexpr_")]
         read = frozenset[str]().union(*(one.reads for one in computed))
         decoded = {one.outputs[0].name for one in needed if one.type.startswith("constexpr_")} & read
@@ -178,16 +179,6 @@ def _softmax_before_classify(function: Function, makers: Mapping[str, Operation]
             hint="export without --finetune",
         )
     return found
-
-
-def _needed(function: Function, name: str) -> list[Operation]:
-    """Lists the operations that a value depends on, in order."""
-    wanted, kept = {name}, []
-    for one in reversed(function.body.operations):
-        if any(output.name in wanted for output in one.outputs):
-            kept.append(one)
-            wanted |= one.reads
-    return kept[::-1]
 
 
 def _name(one: Operation, parameter: str) -> str:

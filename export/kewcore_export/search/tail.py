@@ -1,6 +1,5 @@
 """A program from one of its values on, so that what lies before it runs once and not for every candidate."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.runtime.loading import start_executor
-from kewcore.runtime.program import Function, NamedType, Operation
+from kewcore.runtime.program import Function, NamedType
+from kewcore_export.dependencies import needed_for
 
 
 def leads_alone(function: Function, start: str, names: tuple[str, ...]) -> bool:
@@ -20,7 +20,7 @@ def leads_alone(function: Function, start: str, names: tuple[str, ...]) -> bool:
         names: The values.
     """
     left = [operation for operation in function.body.operations if all(one.name != start for one in operation.outputs)]
-    read = frozenset[str]().union(*(operation.reads for operation in _needed(left, names)))
+    read = frozenset[str]().union(*(operation.reads for operation in needed_for(names, left)))
     return read.isdisjoint(one.name for one in function.inputs)
 
 
@@ -39,7 +39,7 @@ class Tail:
         maker = makers[start]
         given = NamedType(start, next(output.type for output in maker.outputs if output.name == start))
         left = [operation for operation in operations if operation is not maker]
-        body = replace(function.body, operations=_needed(left, names), outputs=names)
+        body = replace(function.body, operations=needed_for(names, left), outputs=names)
         self._start = start
         self._executor = start_executor(replace(function, inputs=(given,), body=body))
 
@@ -50,16 +50,6 @@ class Tail:
             given: The value, in its shape and type.
         """
         return self._executor.run({self._start: given}, {})
-
-
-def _needed(operations: Sequence[Operation], names: tuple[str, ...]) -> tuple[Operation, ...]:
-    """Keeps the operations that values depend on."""
-    wanted, kept = set(names), []
-    for operation in reversed(operations):
-        if any(output.name in wanted for output in operation.outputs):
-            kept.append(operation)
-            wanted |= operation.reads
-    return tuple(reversed(kept))
 
 
 def flat(values: NDArray[Any]) -> NDArray[np.float32]:
