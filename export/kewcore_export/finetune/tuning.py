@@ -29,10 +29,7 @@ from kewcore_export.finetune.settings import FinetuneSettings
 from kewcore_export.finetune.step import by_form
 from kewcore_export.keras_graph import ClassifierGraph
 from kewcore_export.run_images import stratified
-from kewcore_export.search.head import with_head_bias
-
-_FIT_IMAGES = 512
-"""Training images that the last layer is fitted to before training."""
+from kewcore_export.search.head import FIT_IMAGES, with_head_bias
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ def augmentation_of(run: Run) -> Augmentation:
 
 
 def _fit_pixels(train: Pixels, classes: int, seed: int) -> NDArray[np.uint8]:
-    count = min(_FIT_IMAGES, len(train.labels))
+    count = min(FIT_IMAGES, len(train.labels))
     chosen = sorted(stratified([int(label) for label in train.labels], classes, count, seed))
     return np.asarray(train.images[chosen])
 

@@ -27,6 +27,10 @@ RIDGE = 0.1
 answers are alike; 1 fits less."""
 
 
+FIT_IMAGES = 512
+"""Training images that a last layer is fitted to."""
+
+
 @dataclass(frozen=True)
 class Head:
     """The last matrix product of a classifier.

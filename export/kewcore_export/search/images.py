@@ -14,9 +14,8 @@ from kewcore.errors import DataError
 from kewcore.training.run import Run
 from kewcore_export.run_images import dataset_of_run, stratified
 from kewcore_export.search.evaluator import LabelledImages
+from kewcore_export.search.head import FIT_IMAGES
 
-FIT_IMAGES = 512
-"""Training images that the last layer is fitted to."""
 MOST_UNSEEN = 2000
 """More would take memory, and narrow no interval that matters."""
 MOST_SEARCHED = 400
