@@ -1,5 +1,6 @@
 """What compression did to each weight, measured on the written package: decoded again and compared with float32."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kewcore.errors import ExportError
+from kewcore.parity.snr import LEAST_SNR_DB, snr_db
 from kewcore_export.compression import ConstantPlan
 from kewcore_export.forms import WeightForm
 from kewcore_export.modes import Mode
@@ -74,15 +76,6 @@ def measured_weights(
     )
 
 
-def snr_db(reference: NDArray[np.float32], stored: NDArray[Any]) -> float | None:
-    """Signal-to-noise ratio in dB; None where the stored values are exact."""
-    noise = np.square(stored.astype(np.float64) - reference).sum()
-    if noise == 0:
-        return None
-    signal = np.square(reference.astype(np.float64)).sum()
-    return float(10 * np.log10(signal / noise)) if signal else -np.inf
-
-
 def _floor_db(form: WeightForm) -> float:
     """The least signal-to-noise ratio of a usable weight; vectors share their bits."""
     bits = form.bits // form.vector
@@ -99,8 +92,8 @@ def _measured(
     # What pruning takes away is wanted; what it was to leave must still be there.
     stays = magnitude_mask(reference, form.sparsity) if pruned else np.ones(reference.shape, bool)
     kept_db = snr_db(reference[stays], stored[stays])
-    floor_db = -np.inf if trained else _floor_db(form)
-    if kept_db is not None and not kept_db >= floor_db:
+    floor_db = LEAST_SNR_DB if trained else _floor_db(form)
+    if kept_db < floor_db:
         raise ExportError(
             f"weight '{name}' {list(reference.shape)} keeps only {kept_db:.1f} dB of signal in mode {mode}, "
             f"less than the {floor_db:.0f} dB of a usable {form.bits}-bit {form.kind} weight",
@@ -121,7 +114,7 @@ def _measured(
         bits=form.bits,
         granularity=plan.granularity,
         size_bytes=plan.size_bytes,
-        snr_db=None if ratio_db is None else round(ratio_db, 3),
+        snr_db=None if ratio_db == math.inf else round(ratio_db, 3),
         sparsity=round(sparsity, 6),
         reason=plan.reason,
     )

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kewcore.parity.snr import LEAST_SNR_DB
 from kewcore_export.activations.calibration import calibrated_ranges
+from kewcore_export.activations.cost import Noise
 from kewcore_export.activations.histogram import Distribution, Histogram, united
 from kewcore_export.activations.placement import Placement
 from kewcore_export.activations.ranges import (
@@ -132,7 +134,10 @@ def test_it_is_said_why_there_is_no_range(values: np.ndarray, method: Method, re
 
 
 def test_noise_alone_is_not_recorded_as_exact() -> None:
-    assert [recorded_db(ratio) for ratio in (np.inf, 31.234, -3.0, -np.inf)] == [None, 31.23, -3.0, -100.0]
+    assert [recorded_db(ratio) for ratio in (np.inf, 31.234, -3.0)] == [None, 31.23, -3.0]
+    nothing, step = counted(np.zeros(9)), ActivationRange(1.0, 0, "int8")
+    assert recorded_db(signal_to_noise_db(nothing, step)) is None
+    assert recorded_db(Noise(signal=0.0, noise=1.0).snr_db) == LEAST_SNR_DB
 
 
 @pytest.mark.parametrize("value", [3.5, -0.25])

@@ -10,7 +10,8 @@ import pytest
 from small_networks import CLASS_NAMES, small_network
 
 from kewcore.errors import ExportError
-from kewcore_export.compressed_program import compress_program
+from kewcore.parity.snr import LEAST_SNR_DB
+from kewcore_export.compressed_program import compress_program, write_program
 from kewcore_export.compression import ConstantPlan, choose_forms
 from kewcore_export.conversion import Conversion, converted
 from kewcore_export.keras_graph import classifier_graph
@@ -105,3 +106,16 @@ def test_a_sound_weight_passes_with_its_figures(conversion: Conversion, tmp_path
     assert [record.name for record in records] == [plan.constant.name for plan in plans]
     (pruned,) = (record for record in records if record.form == "sparse")
     assert pruned.sparsity == pytest.approx(0.75, abs=1e-4)
+
+
+def test_what_a_weight_of_zeros_learned_has_a_ratio_that_json_can_hold(conversion: Conversion, tmp_path: Path) -> None:
+    mode, target = parse_mode("fp16"), TARGETS["iOS18"]
+    program = conversion.by_float_bits[16]
+    compressed = compress_program(program, conversion.float32, choose_forms(program.constants, mode.weights), target)
+    model = write_program(compressed, tmp_path / "x.mlpackage")
+    zeros = {name: np.zeros_like(values) for name, values in conversion.float32.items()}
+    weights = tmp_path / "x.mlpackage" / WEIGHTS_FILE
+    records = measured_weights(compressed.plans, zeros, model, weights, mode, trained=True)
+    assert {record.snr_db for record in records} == {LEAST_SNR_DB}
+    with pytest.raises(ExportError, match=r"keeps only -200\.0 dB of signal in mode fp16"):
+        measured_weights(compressed.plans, zeros, model, weights, mode)

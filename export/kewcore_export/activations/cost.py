@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kewcore.console import progress
 from kewcore.errors import UnsupportedError
-from kewcore.parity.snr import logit_snr_db
+from kewcore.parity.snr import logit_snr_db, power_ratio_db
 from kewcore.runtime.labels import classify_operation
 from kewcore.runtime.package import Interface
 from kewcore.runtime.program import Function
@@ -40,9 +40,7 @@ class Noise:
     @property
     def snr_db(self) -> float:
         """Signal-to-noise ratio in dB; inf where nothing was lost."""
-        if self.noise == 0:
-            return float("inf")
-        return float(10 * np.log10(self.signal / self.noise)) if self.signal else -float("inf")
+        return power_ratio_db(self.signal, self.noise)
 
 
 def probabilities_value(function: Function) -> str:

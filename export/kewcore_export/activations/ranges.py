@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from kewcore.parity.snr import power_ratio_db
 from kewcore_export.activations.histogram import Distribution
 
 Method = Literal["mse", "min-max", "moving-average", "percentile"]
@@ -107,11 +108,8 @@ def exact_range(low: float, high: float) -> ActivationRange | None:
 
 def signal_to_noise_db(distribution: Distribution, activation_range: ActivationRange) -> float:
     """Signal-to-noise ratio of an activation after quantisation, over all elements of all images; inf where exact."""
-    noise = _squared_error(distribution, activation_range)
     signal = float((distribution.counts * distribution.values**2).sum())
-    if noise == 0:
-        return float("inf")
-    return float(10 * np.log10(signal / noise)) if signal else -float("inf")
+    return power_ratio_db(signal, _squared_error(distribution, activation_range))
 
 
 def clipped_part(distribution: Distribution, activation_range: ActivationRange) -> float:

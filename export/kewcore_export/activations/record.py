@@ -89,10 +89,6 @@ class ActivationRecord:
     tensors: tuple[TensorRecord, ...]
 
 
-NOISE_ALONE_DB = -100.0
-"""Stands for all that is less, and for noise where there should be nothing at all, whose ratio is -inf."""
-
-
 def recorded_db(ratio_db: float) -> float | None:
     """Rounds a ratio for a record, in which JSON has no infinities: None where nothing was lost."""
-    return None if ratio_db == math.inf else round(max(ratio_db, NOISE_ALONE_DB), 2)
+    return None if ratio_db == math.inf else round(ratio_db, 2)
