@@ -66,7 +66,7 @@ public final class KewClassifier: Sendable {
     self.model = model
     self.engine = engine
     self.sidecar = sidecar
-    pipeline = ImagePipeline(
+    pipeline = try ImagePipeline(
       width: facts.width, height: facts.height,
       resize: sidecar?.input.resize ?? facts.resize ?? .centreCrop)
   }

@@ -14,7 +14,7 @@ import Testing
     for entry in golden.pictures {
       let picture = try entry.picture(raw)
       for one in entry.cases {
-        let pipeline = ImagePipeline(width: one.width, height: one.height, resize: one.resize)
+        let pipeline = try ImagePipeline(width: one.width, height: one.height, resize: one.resize)
         let found = pipeline.prepare(picture)
         #expect(found.width == one.width && found.height == one.height)
         let wanted = expected[one.offset..<(one.offset + one.width * one.height)]

@@ -101,58 +101,80 @@ private func noise(_ width: Int, _ height: Int, seed: UInt64) -> GreyImage {
     }
   }
 
-  @Test func oneColourStaysThatColourInEveryPolicy() {
+  @Test func oneColourStaysThatColourInEveryPolicy() throws {
     for policy in ResizePolicy.allCases where policy != .fit {
       for level in [UInt8(0), 1, 128, 254, 255] {
         let image = GreyImage(width: 37, height: 11, checked: [UInt8](repeating: level, count: 37 * 11))
-        let found = ImagePipeline(width: 20, height: 30, resize: policy).framed(image)
+        let found = try ImagePipeline(width: 20, height: 30, resize: policy).framed(image)
         #expect(found.pixels == [UInt8](repeating: level, count: 600))
       }
     }
   }
 
-  @Test func anImageOfTheRightSizeIsNotTouched() {
+  @Test func anImageOfTheRightSizeIsNotTouched() throws {
     let image = noise(23, 17, seed: 1)
     for policy in ResizePolicy.allCases {
-      #expect(ImagePipeline(width: 23, height: 17, resize: policy).framed(image) == image)
+      #expect(try ImagePipeline(width: 23, height: 17, resize: policy).framed(image) == image)
     }
   }
 
-  @Test func resultsLieBetweenTheSmallestAndTheLargestSource() {
+  @Test func resultsLieBetweenTheSmallestAndTheLargestSource() throws {
     for seed in 0..<20 as Range<UInt64> {
       var dice = Dice(state: seed)
       let image = GreyImage(
         width: 13, height: 21, checked: (0..<273).map { _ in UInt8.random(in: 60...190, using: &dice) })
       let (width, height) = (Int.random(in: 1...90, using: &dice), Int.random(in: 1...90, using: &dice))
-      let found = image.resized(width: width, height: height)
+      let found = try image.resized(width: width, height: height)
       #expect(found.pixels.count == width * height)
       #expect(found.pixels.allSatisfy { (60...190).contains($0) })
     }
   }
 
-  @Test func mirroringBeforeAndAfterIsTheSame() {
+  @Test func mirroringBeforeAndAfterIsTheSame() throws {
     // Weights are symmetric; sums of whole numbers do not depend on their order.
     let image = noise(60, 44, seed: 8)
-    let one = image.upright(.upMirrored).resized(width: 17, height: 13)
-    let other = image.resized(width: 17, height: 13).upright(.upMirrored)
+    let one = try image.upright(.upMirrored).resized(width: 17, height: 13)
+    let other = try image.resized(width: 17, height: 13).upright(.upMirrored)
     #expect(zip(one.pixels, other.pixels).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
   }
 
-  @Test func fitKeepsTheWholePictureBetweenWhiteBars() {
+  @Test func fitKeepsTheWholePictureBetweenWhiteBars() throws {
     let black = GreyImage(width: 40, height: 20, checked: [UInt8](repeating: 0, count: 800))
-    let found = ImagePipeline(width: 20, height: 20, resize: .fit).framed(black)
+    let found = try ImagePipeline(width: 20, height: 20, resize: .fit).framed(black)
     let rows = (0..<20).map { Set(found.pixels[($0 * 20)..<($0 * 20 + 20)]) }
     #expect(
       rows == [Set<UInt8>](repeating: [255], count: 5) + [Set<UInt8>](repeating: [0], count: 10)
         + [Set<UInt8>](repeating: [255], count: 5))
   }
 
-  @Test func centreCropTakesTheMiddle() {
+  @Test func centreCropTakesTheMiddle() throws {
     let row =
       [UInt8](repeating: 0, count: 20) + [UInt8](repeating: 100, count: 20) + [UInt8](repeating: 0, count: 20)
     let picture = GreyImage(width: 60, height: 20, checked: (0..<20).flatMap { _ in row })
-    let found = ImagePipeline(width: 20, height: 20, resize: .centreCrop).framed(picture)
+    let found = try ImagePipeline(width: 20, height: 20, resize: .centreCrop).framed(picture)
     #expect(Set(found.pixels) == [100])
+  }
+
+  static let sizesOfNoResult = [(0, 5), (5, 0), (-3, 5), (5, 16385), (Int.max, Int.max), (Int.min, 1)]
+
+  @Test(arguments: sizesOfNoResult) func sizesThatNoResultHasAreRefused(_ width: Int, _ height: Int) {
+    let refusal = KewError.badPicture(
+      name: "", reason: "it cannot be brought to \(width) x \(height) pixels, only to 1 to 16384 a side")
+    #expect(throws: refusal) { try noise(2, 3, seed: 5).resized(width: width, height: height) }
+    for policy in ResizePolicy.allCases {
+      #expect(throws: refusal) { try ImagePipeline(width: width, height: height, resize: policy) }
+    }
+  }
+
+  @Test func theLargestAndTheSmallestSidesAreTaken() throws {
+    let image = noise(2, 3, seed: 5)
+    for (width, height) in [(16384, 1), (1, 16384)] {
+      #expect(try image.resized(width: width, height: height).pixels.count == 16384)
+      for policy in ResizePolicy.allCases {
+        let found = try ImagePipeline(width: width, height: height, resize: policy).framed(image)
+        #expect(found.width == width && found.height == height)
+      }
+    }
   }
 }
 
@@ -215,6 +237,11 @@ private func noise(_ width: Int, _ height: Int, seed: UInt64) -> GreyImage {
     }
     #expect(throws: KewError.badPicture(name: "", reason: "2 x 2 grey pixels expected, got 3")) {
       try GreyImage(width: 2, height: 2, pixels: [1, 2, 3])
+    }
+    for (width, height) in [(0, 0), (-1, -4), (Int.max, 2), (1 << 32, 1 << 32)] {
+      #expect(
+        throws: KewError.badPicture(name: "", reason: "\(width) x \(height) grey pixels expected, got 4")
+      ) { try GreyImage(width: width, height: height, pixels: [1, 2, 3, 4]) }
     }
   }
 }

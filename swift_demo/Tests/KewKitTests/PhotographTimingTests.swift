@@ -14,7 +14,7 @@
     @Test func decodingGreyingAndResizingTakeAtMostOneAndAHalfTimesWhatPillowTakes() async throws {
       let file = URL(fileURLWithPath: try #require(photograph))
       let engine = try await ServeEngine(modelAt: Golden.package, configuration: KewConfiguration())
-      let pipeline = ImagePipeline(width: 500, height: 500, resize: .centreCrop)
+      let pipeline = try ImagePipeline(width: 500, height: 500, resize: .centreCrop)
       var swift: [Double] = []
       var python: [Double] = []
       for _ in 0..<3 {  // in turns, since what else the machine does changes

@@ -20,8 +20,18 @@ public struct ImagePipeline: Sendable, Hashable {
   /// How another shape is brought to that size.
   public let resize: ResizePolicy
 
+  /// How many columns and how many rows a result may have.
+  public static let sides = 1...16384
+
   /// Makes a pipeline for images of a size.
-  public init(width: Int, height: Int, resize: ResizePolicy) {
+  ///
+  /// - Parameters:
+  ///   - width: Columns of the result.
+  ///   - height: Rows of the result.
+  ///   - resize: How another shape is brought to that size.
+  /// - Throws: ``KewError/badPicture(name:reason:)`` where no result has that size; see ``sides``.
+  public init(width: Int, height: Int, resize: ResizePolicy) throws(KewError) {
+    try Self.check(width: width, height: height)
     self.width = width
     self.height = height
     self.resize = resize
@@ -35,9 +45,18 @@ public struct ImagePipeline: Sendable, Hashable {
   /// Brings an upright grey image to size.
   public func framed(_ image: GreyImage) -> GreyImage {
     switch resize {
-    case .fill: image.resized(width: width, height: height)
+    case .fill: image.scaled(width: width, height: height)
     case .fit: fitted(image)
     case .centreCrop: centred(image)
+    }
+  }
+
+  static func check(width: Int, height: Int) throws(KewError) {
+    guard sides.contains(width), sides.contains(height) else {
+      throw .badPicture(
+        name: "",
+        reason: "it cannot be brought to \(width) x \(height) pixels, "
+          + "only to \(sides.lowerBound) to \(sides.upperBound) a side")
     }
   }
 
@@ -45,7 +64,7 @@ public struct ImagePipeline: Sendable, Hashable {
     let scale = min(Double(width) / Double(image.width), Double(height) / Double(image.height))
     let innerWidth = min(width, max(1, wholePixels(Double(image.width) * scale)))
     let innerHeight = min(height, max(1, wholePixels(Double(image.height) * scale)))
-    let inner = image.resized(width: innerWidth, height: innerHeight)
+    let inner = image.scaled(width: innerWidth, height: innerHeight)
     guard innerWidth != width || innerHeight != height else { return inner }
     let left = (width - innerWidth) / 2
     let top = (height - innerHeight) / 2
@@ -66,7 +85,7 @@ public struct ImagePipeline: Sendable, Hashable {
     let part = image.cropped(
       left: (image.width - innerWidth) / 2, top: (image.height - innerHeight) / 2,
       width: innerWidth, height: innerHeight)
-    return part.resized(width: width, height: height)
+    return part.scaled(width: width, height: height)
   }
 
   /// Rounds to whole pixels, halves to the even number, as Python's `round` does.

@@ -79,7 +79,8 @@ public struct GreyImage: Sendable, Hashable {
   ///
   /// - Throws: ``KewError/badPicture(name:reason:)`` where their number is another.
   public init(width: Int, height: Int, pixels: [UInt8]) throws(KewError) {
-    guard width > 0, height > 0, pixels.count == width * height else {
+    let (count, overflow) = width.multipliedReportingOverflow(by: height)
+    guard width > 0, height > 0, !overflow, pixels.count == count else {
       throw .badPicture(
         name: "", reason: "\(width) x \(height) grey pixels expected, got \(pixels.count)")
     }

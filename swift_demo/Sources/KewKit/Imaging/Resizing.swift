@@ -1,8 +1,20 @@
 extension GreyImage {
-  /// Returns the image at another size, antialiased.
+  /// Resizes the image, antialiased.
+  ///
+  /// - Parameters:
+  ///   - newWidth: Columns of the result.
+  ///   - newHeight: Rows of the result.
+  /// - Returns: The image at that size.
+  /// - Throws: ``KewError/badPicture(name:reason:)`` where no result has that size; see ``ImagePipeline/sides``.
+  public func resized(width newWidth: Int, height newHeight: Int) throws(KewError) -> GreyImage {
+    try ImagePipeline.check(width: newWidth, height: newHeight)
+    return scaled(width: newWidth, height: newHeight)
+  }
+
+  /// Returns the image at another size that is known to be sound.
   ///
   /// Rows are resized first, then columns, and the result of the first pass is rounded to bytes, as Pillow does.
-  public func resized(width newWidth: Int, height newHeight: Int) -> GreyImage {
+  func scaled(width newWidth: Int, height newHeight: Int) -> GreyImage {
     let narrow = newWidth == width ? self : withWidth(newWidth)
     return newHeight == height ? narrow : narrow.withHeight(newHeight)
   }

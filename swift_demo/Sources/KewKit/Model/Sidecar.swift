@@ -126,8 +126,7 @@ extension Sidecar: Decodable {
     guard input.channels == 1 else {
       throw refuse("input.channels must be 1, got \(input.channels)")
     }
-    let sizes = 1...16384
-    guard sizes.contains(input.width), sizes.contains(input.height) else {
+    guard ImagePipeline.sides.contains(input.width), ImagePipeline.sides.contains(input.height) else {
       throw refuse("the model cannot take images of \(input.width) x \(input.height) pixels")
     }
     guard !classNames.isEmpty, Set(classNames).count == classNames.count else {
