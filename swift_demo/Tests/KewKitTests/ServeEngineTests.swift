@@ -108,6 +108,17 @@
       #expect(await hasEnded(id))
     }
 
+    @Test func aModelOfImagesThatNoMemoryHoldsIsRefused() async throws {
+      let command = try Golden.command("greets-with-huge-input")
+      let refusal = KewError.unsupportedModel(
+        path: try Golden.package.path,
+        reason: "it takes images of 4294967296 x 4294967296 pixels, KewKit only those of 1 to 16384 a side")
+      await #expect(throws: refusal) {
+        try await KewClassifier(
+          modelAt: Golden.package, configuration: KewConfiguration(warmsUp: true, kewcoreCommand: command))
+      }
+    }
+
     @Test func anotherVersionOfTheProtocolIsRefused() async throws {
       let command = try Golden.command("newer")
       await #expect(

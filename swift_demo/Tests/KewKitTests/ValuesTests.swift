@@ -33,6 +33,24 @@ import Testing
   }
 }
 
+@Suite struct ModelFactsTests {
+  @Test(arguments: [(1, 1), (16384, 16384), (40, 32)]) func sizesOfImagesAreTaken(_ width: Int, _ height: Int)
+    throws
+  {
+    let facts = try ModelFacts(path: "/m", height: height, width: width, classNames: ["a"], resize: .fit)
+    #expect(facts.width == width && facts.height == height)
+  }
+
+  @Test(arguments: [(0, 1), (1, 0), (-1, -1), (16385, 1), (1, 16385), (Int.max, Int.max)])
+  func otherSizesAreRefused(_ width: Int, _ height: Int) {
+    #expect(
+      throws: KewError.unsupportedModel(
+        path: "/m",
+        reason: "it takes images of \(width) x \(height) pixels, KewKit only those of 1 to 16384 a side")
+    ) { try ModelFacts(path: "/m", height: height, width: width, classNames: ["a"], resize: nil) }
+  }
+}
+
 @Suite struct FrameTests {
   @Test func sizesComeBackAsTheyWent() throws {
     for (header, payload) in [(0, 0), (1, 250_000), (1 << 20, 1 << 30)] {

@@ -58,8 +58,8 @@
       inputName = input.key
       self.probabilitiesName = probabilitiesName
       self.labels = labels.compactMap { $0 as? AnyHashable }
-      facts = ModelFacts(
-        height: image.pixelsHigh, width: image.pixelsWide, classNames: labels.map { "\($0)" },
+      facts = try ModelFacts(
+        path: url.path, height: image.pixelsHigh, width: image.pixelsWide, classNames: labels.map { "\($0)" },
         resize: metadata?[Self.resizeKey].flatMap { ResizePolicy(rawValue: $0) })
     }
 

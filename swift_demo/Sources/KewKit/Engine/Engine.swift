@@ -10,6 +10,25 @@ struct ModelFacts: Sendable, Hashable {
   let classNames: [String]
   /// How photographs are brought to size; `nil` where the model does not say.
   let resize: ResizePolicy?
+
+  /// Makes facts, which come from outside and are not trusted.
+  ///
+  /// - Throws: ``KewError/unsupportedModel(path:reason:)`` where no image has that size; `path` is that of the model.
+  init(
+    path: String, height: Int, width: Int, classNames: [String], resize: ResizePolicy?
+  ) throws(KewError) {
+    let sides = ImagePipeline.sides
+    guard sides.contains(width), sides.contains(height) else {
+      throw .unsupportedModel(
+        path: path,
+        reason: "it takes images of \(width) x \(height) pixels, "
+          + "KewKit only those of \(sides.lowerBound) to \(sides.upperBound) a side")
+    }
+    self.height = height
+    self.width = width
+    self.classNames = classNames
+    self.resize = resize
+  }
 }
 
 /// What runs a model: Core ML on Apple's systems, kewcore elsewhere.

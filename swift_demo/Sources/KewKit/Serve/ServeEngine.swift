@@ -86,13 +86,11 @@
           command: command,
           reason: "it speaks version \(ready.protocol) of the protocol, KewKit \(protocolVersion)")
       }
-      guard ready.input.channels == 1, ready.input.width > 0, ready.input.height > 0,
-        !ready.classNames.isEmpty
-      else {
+      guard ready.input.channels == 1, !ready.classNames.isEmpty else {
         throw KewError.unsupportedModel(path: path, reason: "it does not classify greyscale images")
       }
-      let facts = ModelFacts(
-        height: ready.input.height, width: ready.input.width, classNames: ready.classNames,
+      let facts = try ModelFacts(
+        path: path, height: ready.input.height, width: ready.input.width, classNames: ready.classNames,
         resize: ResizePolicy(rawValue: ready.input.resize))
       return (connection, facts)
     }
