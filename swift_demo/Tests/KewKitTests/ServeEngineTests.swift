@@ -34,6 +34,38 @@
       #expect(kill(engine.processID, 0) == -1)  // not even a zombie is left
     }
 
+    @Test func manyImagesAreAskedForInPartsAndAnsweredInTheirOrder() async throws {
+      #expect(ServeEngine.requests(7, bytesEach: 10, limit: 35) == [0..<3, 3..<6, 6..<7])
+      #expect(ServeEngine.requests(6, bytesEach: 10, limit: 30) == [0..<3, 3..<6])
+      #expect(ServeEngine.requests(2, bytesEach: 10, limit: 9) == [0..<1, 1..<2])
+      #expect(ServeEngine.requests(0, bytesEach: 10, limit: 9).isEmpty)
+      // The largest images and the longest header that a frame holds.
+      let (pixels, names) = (16384 * 16384, Frame.largestHeaderBytes)
+      #expect(max(pixels, names * 4, ServeEngine.requestBytes) <= Frame.largestPayloadBytes)
+
+      let images = (1...20).map { step in
+        GreyImage(width: 40, height: 32, checked: (0..<1280).map { UInt8($0 * step * 7 % 256) })
+      }
+      var answers: [[[Float]]] = []
+      for limit in [1, 7 * 1280, ServeEngine.requestBytes] {
+        let engine = try await ServeEngine(
+          modelAt: Golden.package, configuration: KewConfiguration(), requestBytes: limit)
+        answers.append(try await engine.probabilities(of: images))
+      }
+      #expect(Set(answers[0]).count > 10)
+      #expect(answers[0] == answers[2] && answers[1] == answers[2])
+    }
+
+    @Test func aFileThatNoFrameHoldsIsRefusedAndTheNextOneIsDecoded() async throws {
+      let engine = try await ServeEngine(modelAt: Golden.package, configuration: KewConfiguration())
+      await #expect(
+        throws: KewError.badPicture(
+          name: "", reason: "it has 1073741825 bytes, kewcore decodes at most 1073741824")
+      ) { try await engine.decode(Data(count: (1 << 30) + 1)) }
+      let sound = try Data(contentsOf: Golden.picture("grey.png"))
+      #expect(try await engine.decode(sound).layout == .grey8)
+    }
+
     @Test func theChildEndsWithItsEngine() async throws {
       var engine: ServeEngine? = try await ServeEngine(
         modelAt: Golden.package, configuration: KewConfiguration())

@@ -7,17 +7,24 @@
   actor ServeEngine: Engine {
     static let protocolVersion = 1
 
+    /// How many bytes of images, or of their scores, go over for one request, unless a single image has more: enough
+    /// to keep the child busy, few enough to be answered long before a silence is taken for its end.
+    static let requestBytes = 1 << 26
+
     nonisolated let facts: ModelFacts
     private let path: String
     private let connection: Connection
     private let thread: QueueExecutor
+    private let requestBytes: Int
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     /// Starts kewcore and waits until it has loaded the model.
     ///
     /// - Throws: ``KewError``.
-    init(modelAt model: URL, configuration: KewConfiguration) async throws {
+    init(
+      modelAt model: URL, configuration: KewConfiguration, requestBytes: Int = ServeEngine.requestBytes
+    ) async throws {
       let thread = QueueExecutor(label: "KewKit.ServeEngine")
       let command = Self.command(configuration)
       let (connection, facts) = try await withCheckedThrowingContinuation {
@@ -30,11 +37,28 @@
       self.thread = thread
       self.connection = connection
       self.facts = facts
+      self.requestBytes = requestBytes
       path = model.path
     }
 
+    /// Splits images into requests, of at least one image each.
+    static func requests(_ count: Int, bytesEach: Int, limit: Int) -> [Range<Int>] {
+      let most = max(1, limit / bytesEach)
+      return stride(from: 0, to: count, by: most).map { $0..<min($0 + most, count) }
+    }
+
     func probabilities(of images: [GreyImage]) async throws -> [[Float]] {
-      let pixels = images.count == 1 ? images[0].pixels : images.flatMap(\.pixels)
+      let bytesEach = max(facts.width * facts.height, facts.classNames.count * MemoryLayout<Float>.size)
+      var rows: [[Float]] = []
+      for range in Self.requests(images.count, bytesEach: bytesEach, limit: requestBytes) {
+        try Task.checkCancellation()
+        rows += try ask(images[range])
+      }
+      return rows
+    }
+
+    private func ask(_ images: ArraySlice<GreyImage>) throws -> [[Float]] {
+      let pixels = images.count == 1 ? images[images.startIndex].pixels : images.flatMap(\.pixels)
       let (header, scores): (Answer.Scores, [UInt8]) = try connection.ask(
         "classify", count: images.count, payload: pixels, expecting: "scores", about: path)
       let classes = facts.classNames.count
@@ -62,6 +86,12 @@
     }
 
     func decode(_ content: Data) async throws -> Picture {
+      // The child would take it for no frame, and end.
+      guard content.count <= Frame.largestPayloadBytes else {
+        throw KewError.badPicture(
+          name: "",
+          reason: "it has \(content.count) bytes, kewcore decodes at most \(Frame.largestPayloadBytes)")
+      }
       let (header, bytes): (Answer.Pixels, [UInt8]) = try connection.ask(
         "decode", payload: [UInt8](content), expecting: "pixels", about: path)
       return try Picture(
