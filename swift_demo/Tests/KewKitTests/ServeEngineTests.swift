@@ -105,6 +105,16 @@
       }
     }
 
+    @Test func whatKewcoreReportsWhileItLoadsIsNoMissingCommand() async throws {
+      let command = try Golden.command("cannot-read")
+      await #expect(
+        throws: KewError.engineFailed(reason: "weights cannot be read; Input/output error", output: "")
+      ) {
+        try await KewClassifier(
+          modelAt: Golden.package, configuration: KewConfiguration(kewcoreCommand: command))
+      }
+    }
+
     @Test func aChildThatSaysNothingIsEnded() async throws {
       let command = try Golden.command("sleeps")
       let configuration = KewConfiguration(kewcoreCommand: command, answerTimeout: .milliseconds(200))

@@ -26,6 +26,10 @@
       if state.withLock({ $0.failure }) == nil { child.hangUp() }
     }
 
+    /// Whether nothing more can be asked: the child ended, was ended, or said what is no answer. An error that it
+    /// reports is an answer.
+    var isGivenUp: Bool { state.withLock { $0.failure != nil } }
+
     /// The most memory that the child has had so far.
     var peakMemoryBytes: Int? { child.peakMemoryBytes }
 

@@ -107,7 +107,7 @@
       let ready: Answer.Ready
       do {
         ready = try connection.greeting(about: path)
-      } catch KewError.engineFailed(let reason, let output) {
+      } catch KewError.engineFailed(let reason, let output) where connection.isGivenUp {
         // What does not even say hello is not kewcore, or one that is too old to serve.
         throw KewError.noEngine(command: command, reason: output.isEmpty ? reason : "\(reason): \(output)")
       }
