@@ -22,8 +22,11 @@
 
     /// Compiles a `.mlpackage`, unless that has been done; takes a `.mlmodelc` as it is.
     ///
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - keptIsDamaged: Whether what is kept of it cannot be used, and is compiled anew.
     /// - Throws: ``KewError/noModel(path:reason:)``.
-    init(_ model: URL) async throws {
+    init(_ model: URL, keptIsDamaged: Bool = false) async throws {
       guard model.pathExtension != "mlmodelc" else {
         url = model
         origin = .given
@@ -33,7 +36,8 @@
       let name = model.deletingPathExtension().lastPathComponent
       let digest = try? Self.digest(of: model)
       let place = digest.flatMap { Self.kept?.place(name: name, digest: $0) }
-      if let place, let kept = Self.kept, kept.has(place) {
+      if !keptIsDamaged, let place, let kept = Self.kept, kept.has(place) {
+        kept.markUsed(place)
         url = place
         origin = .kept
         return
@@ -44,7 +48,9 @@
       } catch {
         throw KewError.noModel(path: model.path, reason: error.localizedDescription)
       }
-      if let place, let kept = Self.kept, (try? kept.keep(compiled, at: place)) != nil {
+      if let place, let kept = Self.kept,
+        (try? kept.keep(compiled, at: place, replacingDamaged: keptIsDamaged)) != nil
+      {
         // A folder that cannot be removed lies where the system cleans up.
         try? FileManager.default.removeItem(at: compiled)
         url = place
@@ -61,9 +67,8 @@
 
     /// Returns the model compiled anew where it was a kept one, since that may be damaged; else itself.
     func renewed(from model: URL) async throws -> CompiledModel {
-      guard origin == .kept, let kept = Self.kept else { return self }
-      kept.remove(url)
-      return try await CompiledModel(model)
+      guard origin == .kept else { return self }
+      return try await CompiledModel(model, keptIsDamaged: true)
     }
 
     /// SHA-256 of a package's files, by name and content, and of the system, which compiles in its own way.
