@@ -5,7 +5,6 @@ import KewKit
 @main
 enum KewClassify {
   static func main() async {
-    // A whole answer at a time where nobody watches line by line.
     let code = await run(Array(CommandLine.arguments.dropFirst()))
     exit(code.rawValue)
   }
