@@ -61,9 +61,8 @@ def test_a_search_that_was_cut_off_goes_on_and_says_what_it_found(run: Path, tmp
     assert search["unseen"]["agreement"] == pytest.approx(np.mean(reference.argmax(1) == package.argmax(1)))
     assert search["unseen"]["accuracy"] == pytest.approx(np.mean(package.argmax(1) == test.labels))
     card = found.path.with_suffix(".md").read_text(encoding="utf-8")
-    assert (
-        f"smallest package with a drop of at most 2 pp: {search['trials']:,} were run,\non {search['images']}" in card
-    )
+    budget_and_trials = f"within a budget: drop of at most 2 pp. {search['trials']:,} packages were run"
+    assert f"{budget_and_trials}\non {search['images']} images" in card
     agreement = f"{100 * search['unseen']['agreement']:.1f}"
     assert f"| top-1 agreement with TensorFlow | {agreement} % |" in card
     assert ("It does not keep there" in card) == bool(search["misses"])
