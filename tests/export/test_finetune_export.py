@@ -61,10 +61,8 @@ def test_packages_say_how_they_learned(exported: dict[str, ExportedPackage]) -> 
     assert record["max_probability_difference"] <= 1e-2
     card = package.path.with_suffix(".md").read_text(encoding="utf-8")
     after = record["history"][record["best_epoch"]]["val_kl_nats"]
-    assert (
-        f"learned from the answers of the model that they came from: {EPOCHS}\nepochs over 72 training images" in card
-    )
-    assert f"a mean divergence of {after:.1e} nats, {record['history'][0]['val_kl_nats']:.1e}\nbefore training." in card
+    assert f"the answers of the model that they came from:\n{EPOCHS} epochs over 72 training images" in card
+    assert f"a mean divergence of\n{after:.1e} nats, {record['history'][0]['val_kl_nats']:.1e} before training." in card
     assert "How its weights got their forms" not in card
     assert not list(package.path.parent.glob(".*")), "checkpoints stay behind"
 
