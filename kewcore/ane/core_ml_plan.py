@@ -6,7 +6,9 @@ Source: coremltools 9.0, `models/compute_plan.py` and `models/compute_device.py`
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from kewcore.ane.compute_plan import ENGINE, ComputePlan, PlannedOp
@@ -22,18 +24,24 @@ def core_ml_plan(package: Path, function_name: str) -> ComputePlan | None:
         return None
     try:
         with silenced_stderr():
-            import coremltools
+            from coremltools import ComputeUnit
             from coremltools.models.compute_plan import MLComputePlan
+            from coremltools.models.utils import compile_model
+
+            import_module("coremltools.libcoremlpython")  # without this bridge, compile_model raises a bare Exception
     except ImportError:
-        say("Core ML's own compute plan is left out: coremltools is not installed")
+        say("Core ML's own compute plan is left out: coremltools, or its bridge to Core ML, is not installed")
         return None
     try:
-        compiled = coremltools.models.MLModel(str(package)).get_compiled_model_path()
-        plan = MLComputePlan.load_from_path(compiled, compute_units=coremltools.ComputeUnit.ALL)
-    except (RuntimeError, ValueError) as error:  # what the bridge to Core ML raises
-        say(f"Core ML's own compute plan is left out: {error}")
+        # Not by MLModel, which answers a package that is too new for this system with a bare Exception. It is compiled
+        # into a folder of its own, so that nothing is left behind.
+        with TemporaryDirectory(prefix="kewcore-plan-") as folder:
+            compiled = compile_model(str(package), f"{folder}/compiled.mlmodelc")
+            plan = MLComputePlan.load_from_path(compiled, compute_units=ComputeUnit.ALL)
+            ops = tuple(planned_ops(plan, function_name))
+    except (RuntimeError, ValueError) as error:  # what the bridge to Core ML raises, also for a package that is too new
+        say(f"Core ML's own compute plan is left out: {' '.join(str(error).split())}")
         return None
-    ops = tuple(planned_ops(plan, function_name))
     if not ops:
         say("Core ML's own compute plan is left out: it does not show the parts of a pipeline")
         return None

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,6 +103,30 @@ def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "darwin", reason="Core ML answers on a Mac")
 def test_off_a_mac_nothing_is_asked() -> None:
     assert core_ml_plan(Path("none.mlpackage"), "main") is None
+
+
+def test_a_package_that_is_too_new_for_this_mac(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Core ML refuses to compile it; only its refusal is played here, the rest of coremltools is the real one."""
+    from coremltools.models import utils
+
+    def refused(model: str, destination_path: str) -> str:
+        raise RuntimeError(f'Error compiling model: "{model} needs a newer Core ML".\n')
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setitem(sys.modules, "coremltools.libcoremlpython", ModuleType("libcoremlpython"))
+    monkeypatch.setattr(utils, "compile_model", refused)
+    assert core_ml_plan(Path("new.mlpackage"), "main") is None
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "compute plan" in line]
+    assert line.endswith('is left out: Error compiling model: "new.mlpackage needs a newer Core ML".')
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="coremltools has its bridge on a Mac")
+def test_coremltools_without_its_bridge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert core_ml_plan(Path("none.mlpackage"), "main") is None
+    assert "left out: coremltools, or its bridge to Core ML, is not installed" in capsys.readouterr().err
 
 
 class MLCPUComputeDevice: ...
