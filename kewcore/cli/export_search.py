@@ -14,6 +14,7 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
         size_bytes: Of the package.
         record: `search` of its sidecar.
     """
+    from kewcore.cli.inspect_ane_tables import note
     from kewcore.cli.output import human_size, print_table
 
     about = (
@@ -35,6 +36,8 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
         ]
         if rows:
             print_table(f"{title}: {words}, {about}", columns, rows, left=(6,))
+    if accuracy := record.get("estimate_accuracy"):  # packages from before it was written have none
+        note(f"ms: {accuracy}.")
     forms = [[name, form] for name, form in record["forms"].items()]
     print_table(f"{title}: the form of each weight", ["weight of", "form"], forms, left=2)
     unseen = record["unseen"]

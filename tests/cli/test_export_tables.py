@@ -58,6 +58,7 @@ def record(chosen: dict[str, Any], *misses: dict[str, Any]) -> dict[str, Any]:
     return {
         "budget": "drop of at most 0.5 pp, agreement of at least 99.00%",
         "chip": "A17 Pro",
+        "estimate_accuracy": "estimated; on 18 networks the estimate was off by a factor of 1.3 (worst 2.6)",
         "images": 293,
         "forms": chosen["forms"],
         "found": chosen["ran"]["figures"],
@@ -78,6 +79,15 @@ def test_a_search_fits_a_terminal_of_100_columns(capsys: pytest.CaptureFixture[s
     (worst,) = [line.split() for line in rows if "400.0 kB" in line]
     assert worst == ["400.0", "kB", "12.35", "58.8%", "+30.0", "[27.5,", "33.5]", "30.25", "70.0", "(69.6)",
                      "drop,", "agreement"]  # fmt: skip
+
+
+def test_how_far_off_estimates_were_stands_below_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = on_a_terminal(capsys, 100, lambda: print_search("p", 870_500, record(SMALL)))
+    assert lines.count("ms: estimated; on 18 networks the estimate was off by a factor of 1.3 (worst 2.6).") == 1
+    older = record(SMALL)
+    del older["estimate_accuracy"]  # as in sidecars from before it was written
+    print_search("p", 870_500, older)
+    assert "ms: estimated" not in capsys.readouterr().out
 
 
 def test_what_learned_stands_by_itself(capsys: pytest.CaptureFixture[str]) -> None:

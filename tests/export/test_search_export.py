@@ -9,6 +9,8 @@ import pytest
 from finetune_runs import write_trainable_run
 from small_networks import small_network
 
+from kewcore.ane.chips import parse_chip
+from kewcore.ane.published import accuracy_for
 from kewcore.data.dataset import open_dataset
 from kewcore.data.pixels import load_pixels
 from kewcore.errors import DataError, ExportError, RunError, UnsupportedError
@@ -57,6 +59,7 @@ def test_a_search_that_was_cut_off_goes_on_and_says_what_it_found(run: Path, tmp
     test = load_pixels(open_dataset(loaded.dataset_path, loaded.data).splits["test"], loaded.data)
     reference = KerasClassifier(run).probabilities(test.images)
     package = PackageClassifier(found.path).probabilities(test.images)
+    assert search["estimate_accuracy"] == accuracy_for(parse_chip(search["chip"])).text
     assert search["unseen"]["images"] == len(test.labels)
     assert search["unseen"]["agreement"] == pytest.approx(np.mean(reference.argmax(1) == package.argmax(1)))
     assert search["unseen"]["accuracy"] == pytest.approx(np.mean(package.argmax(1) == test.labels))

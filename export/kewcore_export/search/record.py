@@ -32,6 +32,7 @@ class SearchRecord:
     Attributes:
         budget: What it was to keep, in words.
         chip: Whose Neural Engine latencies are estimated for.
+        estimate_accuracy: How far off such estimates were, in words.
         images: How many images it was searched on, of the validation part.
         fitted_images: How many training images the last layer was fitted to.
         trials: How many packages were run; those that an earlier search had run are not counted.
@@ -45,6 +46,7 @@ class SearchRecord:
 
     budget: str
     chip: str
+    estimate_accuracy: str
     images: int
     fitted_images: int
     trials: int

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kewcore import __version__
 from kewcore.ane.chips import Chip
+from kewcore.ane.published import accuracy_for
 from kewcore.console import progress
 from kewcore.errors import ExportError
 from kewcore.training.run import Run
@@ -110,6 +111,7 @@ def _record(
     return SearchRecord(
         budget=str(budget),
         chip=chip.name,
+        estimate_accuracy=accuracy_for(chip).text,
         images=len(images.searched),
         fitted_images=len(images.fitted),
         trials=outcome.trials,
