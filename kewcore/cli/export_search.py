@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_JUDGED = ("accuracy", "drop, pp\n[95 %]", "estimated\nup to", "agreement,\n% (down to)")
+_JUDGED = ("accuracy, %\n[95 %]", "drop, pp\n[95 %]", "likely\nup to", "agreement,\n% (down to)")
 
 
 def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None:
@@ -21,7 +21,7 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
         f"on {record['images']:,} validation images, each in four views; wanted: {record['budget']}; "
         f"latency estimated for {record['chip']}"
     )
-    columns = ["size", "estimated\nms", *_JUDGED, "misses"]
+    columns = ["size", "ms,\nestimated", *_JUDGED, "misses"]
     chosen = _chosen(record)
     for trained, words in ((False, "mixes that were run"), (True, "mixes that learned")):
         rows = [
@@ -37,7 +37,7 @@ def print_search(title: str, size_bytes: int, record: Mapping[str, Any]) -> None
         if rows:
             print_table(f"{title}: {words}, {about}", columns, rows, left=(6,))
     if accuracy := record.get("estimate_accuracy"):  # packages from before it was written have none
-        note(f"ms: {accuracy}.")
+        note(f"ms, {accuracy}.")
     forms = [[name, form] for name, form in record["forms"].items()]
     print_table(f"{title}: the form of each weight", ["weight of", "form"], forms, left=2)
     unseen = record["unseen"]
@@ -74,10 +74,17 @@ def _missed(misses: list[Mapping[str, Any]], *, chosen: bool) -> str:
     return "none, chosen" if chosen else "none"
 
 
+def _accuracy(figures: Mapping[str, Any]) -> str:
+    share, interval = f"{100 * figures['accuracy']:.1f}", figures.get("accuracy_interval")
+    if interval is None:  # of packages from before it was written
+        return share
+    return f"{share} [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+
+
 def _judged(figures: Mapping[str, Any]) -> list[str]:
     drop = figures["drop_interval_pp"]
     return [
-        f"{figures['accuracy']:.1%}",
+        _accuracy(figures),
         f"{figures['drop_pp']:+.1f} [{drop['low']:.1f}, {drop['high']:.1f}]",
         f"{figures['estimated_drop_upper_pp']:.2f}",
         f"{100 * figures['agreement']:.1f} ({100 * figures['agreement_lower']:.1f})",

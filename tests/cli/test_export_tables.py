@@ -29,6 +29,7 @@ def figures(agreement: float, drop: float) -> dict[str, Any]:
         "agreement_interval": {"low": agreement - 0.02, "high": agreement},
         "agreement_lower": agreement - 0.004,
         "accuracy": 0.888 - drop / 100,
+        "accuracy_interval": {"low": 0.85 - drop / 100, "high": 0.92 - drop / 100},
         "reference_accuracy": 0.888,
         "drop_pp": drop,
         "drop_interval_pp": {"low": drop - 2.5, "high": drop + 3.5},
@@ -74,20 +75,21 @@ def test_a_search_fits_a_terminal_of_100_columns(capsys: pytest.CaptureFixture[s
     assert max(map(len, rows)) <= 100
     assert [line.split()[-1] for line in rows if "none" in line] == ["none", "none", "chosen", "none", "none"]
     (chosen,) = [line.split() for line in rows if "chosen" in line]
-    assert chosen == ["870.1", "kB", "12.35", "88.6%", "+0.2", "[-2.3,", "3.7]", "0.45", "99.7", "(99.3)",
-                      "none,", "chosen"]  # fmt: skip
+    assert chosen == ["870.1", "kB", "12.35", "88.6", "[84.8,", "91.8]", "+0.2", "[-2.3,", "3.7]", "0.45",
+                      "99.7", "(99.3)", "none,", "chosen"]  # fmt: skip
     (worst,) = [line.split() for line in rows if "400.0 kB" in line]
-    assert worst == ["400.0", "kB", "12.35", "58.8%", "+30.0", "[27.5,", "33.5]", "30.25", "70.0", "(69.6)",
-                     "drop,", "agreement"]  # fmt: skip
+    assert worst == ["400.0", "kB", "12.35", "58.8", "[55.0,", "62.0]", "+30.0", "[27.5,", "33.5]", "30.25",
+                     "70.0", "(69.6)", "drop,", "agreement"]  # fmt: skip
 
 
 def test_how_far_off_estimates_were_stands_below_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     lines = on_a_terminal(capsys, 100, lambda: print_search("p", 870_500, record(SMALL)))
-    assert lines.count("ms: estimated; on 18 networks the estimate was off by a factor of 1.3 (worst 2.6).") == 1
+    assert lines.count("ms, estimated; on 18 networks the estimate was off by a factor of 1.3 (worst 2.6).") == 1
     older = record(SMALL)
-    del older["estimate_accuracy"]  # as in sidecars from before it was written
+    del older["estimate_accuracy"]  # as in sidecars from before these were written
+    older["unseen"] = {key: value for key, value in older["unseen"].items() if key != "accuracy_interval"}
     print_search("p", 870_500, older)
-    assert "ms: estimated" not in capsys.readouterr().out
+    assert "ms, estimated" not in capsys.readouterr().out
 
 
 def test_what_learned_stands_by_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ class Laboratory:
         size = sum(row[0] for row in rows) + sum(2 * WEIGHTS[n].size for n, form in forms.items() if form.bits == 16)
         loss = sum(row[1] for row in rows)
         same, wide = 1 - loss, Interval(-1, 1)
-        figures = Figures(100, same, wide, same, 0.9, 0.9, 0.0, wide, 50 * loss, 100 * loss, loss)
+        figures = Figures(100, same, wide, same, 0.9, 0.9, 0.0, wide, 50 * loss, 100 * loss, loss, wide)
         return Ran(figures, size + self.overhead_bytes, None)
 
 
@@ -140,7 +140,7 @@ class School:
     def run(self, program: Mix) -> Ran:
         lost = 0.0 if program.size_bytes >= self.smallest_bytes else 100.0
         zero = Interval(0, 0)
-        figures = Figures(10, 1.0, zero, 1.0, 1.0, 1.0, lost, zero, lost, lost, self.divergence_nats)
+        figures = Figures(10, 1.0, zero, 1.0, 1.0, 1.0, lost, zero, lost, lost, self.divergence_nats, zero)
         return Ran(figures, program.size_bytes, None)
 
 
@@ -217,6 +217,10 @@ def test_figures_by_hand() -> None:
     figures = measured_figures(reference, candidate, np.array([0, 0, 1, 1]))
     assert figures.agreement == 0.5
     assert (figures.reference_accuracy, figures.accuracy, figures.drop_pp) == (0.75, 0.75, 0.0)
+    # Three of four right: the score interval's ends are the roots of (p - 0.75)^2 = z^2 p (1 - p) / 4.
+    z = 1.959964
+    ends = np.sort(np.roots([1 + z**2 / 4, -(1.5 + z**2 / 4), 0.5625]))
+    assert (figures.accuracy_interval.low, figures.accuracy_interval.high) == pytest.approx(ends, abs=1e-6)
     # Images 2 and 4 change class: 0.6 - 0.4 and 0.55 - 0.45, over four images.
     likely = 0.3 / 4
     # One lost and one won: a mean of 0 with a variance of (1 + 1 + 1) / 16; the prior has a deviation of 0.5 / 2.

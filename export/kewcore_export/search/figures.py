@@ -36,6 +36,7 @@ class Figures:
             `_estimated_drop`.
         estimated_drop_upper_pp: Two standard deviations more: 39 of 40 drops are less.
         mean_kl_nats: Mean Kullback-Leibler divergence from the reference, over all views.
+        accuracy_interval: 95 % Wilson interval of the accuracy.
     """
 
     images: int
@@ -49,6 +50,7 @@ class Figures:
     estimated_drop_pp: float
     estimated_drop_upper_pp: float
     mean_kl_nats: float
+    accuracy_interval: Interval
 
 
 def measured_figures(
@@ -82,6 +84,7 @@ def measured_figures(
         estimated_drop_pp=100 * estimated,
         estimated_drop_upper_pp=100 * (estimated + _DEVIATIONS * deviation),
         mean_kl_nats=mean_kl_nats(reference, candidate),
+        accuracy_interval=wilson(round(accuracy.second_accuracy * images), images),
     )
 
 

@@ -226,5 +226,7 @@ class _Run:
 
 def figures_from(values: Mapping[str, Any]) -> Figures:
     """Reads figures as a journal or a sidecar has them."""
-    intervals = {key: Interval(**values[key]) for key in ("agreement_interval", "drop_interval_pp")}
+    intervals = {
+        key: Interval(**values[key]) for key in ("agreement_interval", "drop_interval_pp", "accuracy_interval")
+    }
     return Figures(**{**values, **intervals})

@@ -6,7 +6,7 @@ from pathlib import Path
 from kewcore_export.search.budget import Budget, budget_of
 
 DEFAULT_TIME_LIMIT_S = 1800.0
-JUDGEMENT = 2
+JUDGEMENT = 3
 """Version of what candidates are judged by: results of another one are measured anew."""
 
 
