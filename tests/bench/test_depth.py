@@ -84,13 +84,13 @@ def test_accuracy_calibration_and_recall_stand_in_tables_of_three_packages_acros
     packages = tuple(replace(variant.packages[0], mode=f"mode-{n}", parity=parity) for n in range(4))
     tables = list(depth_tables(replace(result, variants=(replace(variant, packages=packages),))))
     accuracy, *recalls = tables
-    assert "TensorFlow 100.0 [51.0, 100.0], ECE 0.2000" in accuracy.title
+    assert "TensorFlow 100.0 [51.0, 100.0], 20.00 %" in accuracy.title
     assert accuracy.rows[0][:2] == ("mode-0", "75.0 [30.1, 95.4]")  # Wilson's intervals of 4 and 3 of 4
     assert accuracy.rows[0][2].startswith("+25.0 [")
     assert accuracy.rows[0][3] == "1"
     # The lost image was right with 0.9, and is wrong with 0.9: 0.9 off instead of 0.1. Others stay 0.2, 0.3, 0.2 off.
-    assert accuracy.rows[0][5] == "0.4000"
-    assert accuracy.rows[0][6].startswith("+0.2000 [")
+    assert accuracy.rows[0][5] == "40.00"
+    assert accuracy.rows[0][6].startswith("+20.00 [")
     assert [table.columns[3:] for table in recalls] == [("mode-0", "mode-1", "mode-2"), ("mode-3",)]
     assert recalls[0].rows[0][:3] == ("a", "3", "100.0")
     assert recalls[0].rows[0][3].startswith("-33.3 [")

@@ -73,18 +73,18 @@ def _accuracy_and_calibration(variant: VariantResult, labels: Sequence[str]) -> 
                 _drop(accuracy),
                 f"{accuracy.mcnemar_p:.2g}",
                 f"{package.parity.mean_kl_nats:.1e}",
-                f"{calibration.package_error:.4f}",
-                f"{change:+.4f} [{bounds.low:+.4f}, {bounds.high:+.4f}]",
+                f"{100 * calibration.package_error:.2f}",
+                f"{100 * change:+.2f} [{100 * bounds.low:+.2f}, {100 * bounds.high:+.2f}]",
             )
         )
         reference = (
             f"TensorFlow {_percentage(accuracy.first_accuracy)} {_bounds(accuracy.first_interval)}, "
-            f"ECE {calibration.reference_error:.4f}"
+            f"{100 * calibration.reference_error:.2f} %"
         )
     if rows:
         yield TextTable(
-            f"{variant.recipe} {variant.variant}: accuracy and expected calibration error (ECE); {reference}",
-            ("package", "accuracy, % [95 %]", "drop, pp [95 %]", "p", "KL, nats", "ECE", "ECE change [95 %]"),
+            f"{variant.recipe} {variant.variant}: accuracy, expected calibration error (ECE); {reference}",
+            ("package", "accuracy, % [95 %]", "drop, pp [95 %]", "p", "KL, nats", "ECE, %", "change, pp [95 %]"),
             tuple(rows),
             (0,),
         )
