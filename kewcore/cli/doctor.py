@@ -71,6 +71,8 @@ def doctor(
 def _abilities(libraries: dict[str, str]) -> list[Ability]:
     import sys
 
+    from kewcore.runtime.native import kernels
+
     def needs(what: str, *names: str, why: str = "") -> Ability:
         missing = [name for name in names if name not in libraries]
         return Ability(what, not missing, f"not installed: {', '.join(missing)}" if missing else why)
@@ -81,6 +83,7 @@ def _abilities(libraries: dict[str, str]) -> list[Ability]:
         needs("export", "tensorflow", "coremltools"),
         needs("inspect, verify, predict", "numpy", "pillow", "onnx", "onnxruntime", "protobuf"),
         needs("bench, report", "tensorflow", "onnxruntime", "matplotlib", "jinja2", "scikit-learn"),
+        Ability("run packages on kewcore's own kernels", kernels()[0] is not None, kernels()[1]),
         Ability(
             "measure on the Neural Engine",
             on_mac and "coremltools" in libraries,

@@ -13,11 +13,16 @@ from kewcore.runtime.evaluation import Context, endless_loop, evaluate, narrow, 
 from kewcore.runtime.executor import ExecutorName, Placement, Precision, Values
 from kewcore.runtime.integer_kernels import integer_products
 from kewcore.runtime.lowering.graph import UNFINISHED_LOOP
+from kewcore.runtime.lowering.native_nodes import use_native_kernels
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, large_initializers, model_proto, plan
 from kewcore.runtime.lowering.quantized_pools import pool_before_quantization
 from kewcore.runtime.lowering.rewrites import pool_before_activation
+from kewcore.runtime.native import kernel_library
 from kewcore.runtime.program import Function
 from kewcore.runtime.state import StateCell
+
+_DISABLED_OPTIMIZERS = ["TransposeOptimizer", "TransposeOptimizer_CPUExecutionProvider"]
+"""It moves a transposition past a `Resize` of two axes as if that had four (seen in 1.31)."""
 
 
 class OnnxExecutor:
@@ -75,6 +80,8 @@ class OnnxExecutor:
         return _Schedule(steps, planned.constants, planned.types, planned.placements)
 
     def _session(self, segment: GraphSegment, planned: Plan) -> Any:
+        if kernel_library() is not None:
+            use_native_kernels(segment.graph, [segment.graph.value(name) for name in segment.outputs])
         apart = large_initializers(segment)
         model = model_proto(segment, planned.types, self.function.name, apart).SerializeToString()
         segment.graph.initializers.clear()  # the session has what it needs of them
@@ -145,11 +152,16 @@ def session_of(
     # Floats packed in advance are no faster (13.6 ms for KewCNN with and without); bytes are: 1 ms instead of 6 for
     # 320 sums of 43,200 products.
     options.add_session_config_entry("session.disable_prepacking", "0" if packs else "1")
+    library = kernel_library()
+    if library is not None:
+        options.register_custom_ops_library(str(library))
     if weights:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], disabled_optimizers=_DISABLED_OPTIMIZERS
+        )
     except _onnxruntime_errors() as error:
         raise UnsupportedError(f"ONNX Runtime refuses the model: {error}") from error
 

@@ -126,4 +126,7 @@ def _package_label(executor: str) -> str:
         return f"kewcore reference executor (NumPy {np.__version__})"
     import onnxruntime
 
-    return f"kewcore fast executor (ONNX Runtime {onnxruntime.__version__})"
+    from kewcore.runtime.native import kernels
+
+    own = kernels()[0]
+    return f"kewcore fast executor (ONNX Runtime {onnxruntime.__version__}{f', {own} kernels' if own else ''})"

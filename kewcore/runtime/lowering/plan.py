@@ -177,6 +177,7 @@ def model_proto(
     ]
     halves = sorted(graph.halves & set(graph.initializers)) if apart is None else []
     casts = [helper.make_node("Cast", [f"{key}__half"], [key], name=f"{key}.Cast", to=_FLOAT) for key in halves]
+    own = [helper.make_opsetid(domain, 1) for domain in sorted({node.domain for node in nodes} - {""})]
     return helper.make_model(
         helper.make_graph(
             [*casts, *nodes, *outputs],
@@ -186,7 +187,7 @@ def model_proto(
             [_tensor(key, array, apart, half=key in halves) for key, array in graph.initializers.items()],
         ),
         producer_name="kewcore",
-        opset_imports=[helper.make_opsetid("", ONNX_OPSET)],
+        opset_imports=[helper.make_opsetid("", ONNX_OPSET), *own],
         ir_version=IR_VERSION,
     )
 

@@ -15,15 +15,15 @@ def only_read(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
     for node in reversed(nodes):
         if needed.intersection(node.output):
             kept.append(node)
-            needed.update(_reads(node))
+            needed.update(reads(node))
     return kept[::-1]
 
 
-def _reads(node: Any) -> Iterator[str]:
+def reads(node: Any) -> Iterator[str]:
     """Yields what a node reads; blocks of a node read from the graph around them."""
     yield from node.input
     for attribute in node.attribute:
         for inner in attribute.g.node:
-            yield from _reads(inner)
+            yield from reads(inner)
         for output in attribute.g.output:  # a block may give a value from outside
             yield output.name

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kewcore.runtime.lowering.graph import GraphBuilder
+from kewcore.runtime.lowering.pruning import reads
 
 _LARGE_BYTES = 16 << 20
 """Results from this size on do not stay in a second-level cache by themselves."""
@@ -28,7 +29,7 @@ def cut_into_strips(graph: GraphBuilder, outputs: Sequence[str], nodes: Sequence
         outputs: Tensors that are read from outside the graph.
         nodes: Its nodes that are needed for those.
     """
-    uses = Counter([name for node in nodes for name in node.input] + list(outputs))
+    uses = Counter([name for node in nodes for name in reads(node)] + list(outputs))
     makers = {name: node for node in nodes for name in node.output}
     cut: dict[int, list[Any]] = {}
     for node in nodes:

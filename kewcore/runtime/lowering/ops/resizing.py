@@ -17,9 +17,9 @@ _GRIDS = {
 _NEAREST: dict[str, Any] = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 
 
-def _resize(lowering: Lowering, targets: tuple[int, int], roi: str = "", **attributes: str) -> None:
+def _resize(lowering: Lowering, targets: tuple[int, int], region: tuple[float, ...] = (), **attributes: str) -> None:
     """Resizes the last two axes; the axes before them become one where there are not two."""
-    shape, sizes = lowering.shape("x"), lowering.integers(targets)
+    shape = lowering.shape("x")
     size_bytes = 4 * prod(targets) * prod(size for size in shape[:-2] if size is not None)
     if size_bytes > TENSOR_LIMIT_BYTES:
         raise NoLoweringError(f"the result would take {size_bytes} bytes")
@@ -31,7 +31,15 @@ def _resize(lowering: Lowering, targets: tuple[int, int], roi: str = "", **attri
         if front.count(-1) > 1:
             raise NoLoweringError(f"resizing of rank {len(shape)} with sizes that are known at run time only")
         x = lowering.node("Reshape", x, lowering.integers([1, -1, *lowering.spatial_sizes("x", len(shape) - 2)]))
-    result = lowering.node("Resize", x, roi, "", sizes, axes=[2, 3], **attributes)
+    first, last = region[: len(region) // 2], region[len(region) // 2 :]
+    if -1 in front:
+        roi = lowering.floats(*region) if region else ""
+        result = lowering.node("Resize", x, roi, "", lowering.integers(targets), axes=[2, 3], **attributes)
+    else:
+        # All four axes: ONNX Runtime 1.31 moves transpositions past a `Resize` of two as if it had four.
+        roi = lowering.floats(0, 0, *first, 1, 1, *last) if region else ""
+        sizes = [*(front if len(shape) == 4 else (1, prod(front))), *targets]
+        result = lowering.node("Resize", x, roi, "", lowering.integers(sizes), **attributes)
     if len(shape) != 4:
         result = lowering.node("Reshape", result, lowering.integers([*front, *targets]))
     lowering.finish(result)
@@ -95,8 +103,7 @@ def _linear(lowering: Lowering, targets: tuple[int, int], mode: str) -> None:
         inset = 0.5 / target if mode == "OFFSET_CORNERS" and size > 1 else 0.0
         starts.append(inset)
         ends.append(1 - inset)
-    region = lowering.floats(*starts, *ends)
-    _resize(lowering, targets, region, mode="linear", coordinate_transformation_mode="tf_crop_and_resize")
+    _resize(lowering, targets, (*starts, *ends), mode="linear", coordinate_transformation_mode="tf_crop_and_resize")
 
 
 @lowers("resize")
@@ -118,5 +125,5 @@ def _any_resize(lowering: Lowering) -> None:
     if mode != "STRICT_ALIGN_CORNERS":
         _check_whole_factors(lowering, (height, width))
     grid = _GRIDS[mode]
-    attributes = {"coordinate_transformation_mode": grid, "nearest_mode": "round_prefer_floor"}
+    attributes: dict[str, Any] = {"coordinate_transformation_mode": grid, "nearest_mode": "round_prefer_floor"}
     _resize(lowering, (height, width), mode="nearest", **attributes)

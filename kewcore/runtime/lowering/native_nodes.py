@@ -1,0 +1,50 @@
+"""Nodes of kewcore's own kernels in the place of ONNX's, where those are faster and every result is rounded to fp16.
+
+Three kinds: 3x3 convolutions of many channels (`WinogradConv`), 5x5 convolutions of few (`ShallowConv`), each with what
+is computed behind them, and products with a weight that fp16 holds (`HalfGemm`). Minimal filtering rounds otherwise
+than plain sums do, by less than a hundredth of an fp16 step; that is why it stays away from float32 values. The kernels
+have the channels last, so that a transposition stands where nodes of ONNX begin and end. See ADR 0016.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kewcore.runtime.lowering.graph import GraphBuilder
+from kewcore.runtime.lowering.native_convolutions import native_convolution
+from kewcore.runtime.lowering.native_products import half_product
+from kewcore.runtime.lowering.neighbours import DOMAIN, Neighbours
+from kewcore.runtime.lowering.pruning import only_read, reads
+
+
+def use_native_kernels(builder: GraphBuilder, outputs: Sequence[str]) -> None:
+    """Replaces nodes of a graph, and drops the constants that nothing reads any more.
+
+    Args:
+        builder: The graph, complete.
+        outputs: Tensors that are read from outside.
+    """
+    nodes = only_read(builder.nodes, outputs)
+    around = Neighbours.of(builder, nodes, outputs)
+    gone: set[int] = set()
+    written: list[Any] = []
+    for node in nodes:
+        if id(node) not in gone:
+            replaced, made = _replacement(around, node)
+            gone.update(id(old) for old in replaced)
+            written.extend(made or [node])
+    if not any(node.domain == DOMAIN for node in written):
+        return
+    builder.nodes[:] = only_read(written, outputs)
+    read = {*outputs, *(name for node in builder.nodes for name in reads(node))}
+    for name in builder.initializers.keys() - read:
+        del builder.initializers[name]
+
+
+def _replacement(around: Neighbours, node: Any) -> tuple[Sequence[Any], list[Any]]:
+    """Returns the nodes that a node of ours computes with this one, and what stands in their place; none, if none."""
+    if node.op_type == "Conv":
+        return native_convolution(around, node)
+    if node.op_type == "Gemm":
+        made = half_product(around, node)
+        return ([node] if made else []), made
+    return [], []

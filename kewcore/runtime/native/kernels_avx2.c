@@ -1,0 +1,5 @@
+#if defined(__x86_64__)
+#include "simd_avx2.h"
+
+#include "kernels.h"
+#endif

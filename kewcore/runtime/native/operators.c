@@ -1,0 +1,254 @@
+/* ONNX Runtime's custom operators `WinogradConv`, `ShallowConv` and `HalfGemm`, domain `kewcore`, version 1.
+ *
+ * lowering/native_nodes.py writes nodes of them and says what their inputs and attributes are. What a node asks for is
+ * checked here once more: the kernels read and write without looking. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "instruction_set.h"
+#include "onnxruntime_abi.h"
+#include "scratch.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define TRY(expression)                \
+  do {                                 \
+    OrtStatus *status_ = (expression); \
+    if (status_) return status_;       \
+  } while (0)
+
+enum { LARGEST_DIMENSION = 1 << 24 };
+
+static const ort_function *api;
+static const kernel_set *kernels;
+
+typedef struct {
+  float *data;
+  int64_t rank, sizes[4];
+} tensor;
+
+/* What a node says of its convolution. */
+typedef struct {
+  int64_t pads[4], pool, channels_first; /* pads: top, left, bottom, right */
+  float slope, input_scale;
+} conv_settings;
+
+typedef struct {
+  const void *layer;
+  int64_t units;
+  size_t scratch_bytes;
+  void (*compute)(const void *layer, int64_t unit, void *scratch);
+  atomic_int out_of_memory;
+} work;
+
+static OrtStatus *refusal(int code, const char *message) {
+  return ((OrtStatus * (*)(int, const char *)) api[CREATE_STATUS])(code, message);
+}
+
+static OrtStatus *sizes_of(const void *value, tensor *out) {
+  void *shape;
+  size_t rank;
+  TRY(((OrtStatus * (*)(const void *, void **)) api[GET_TENSOR_TYPE_AND_SHAPE])(value, &shape));
+  OrtStatus *status = ((OrtStatus * (*)(const void *, size_t *)) api[GET_DIMENSIONS_COUNT])(shape, &rank);
+  if (!status && rank > 4) status = refusal(CODE_INVALID_ARGUMENT, "kewcore: more than four axes");
+  if (!status) status = ((OrtStatus * (*)(const void *, int64_t *, size_t)) api[GET_DIMENSIONS])(shape, out->sizes, rank);
+  ((void (*)(void *))api[RELEASE_TENSOR_TYPE_AND_SHAPE_INFO])(shape);
+  TRY(status);
+  out->rank = (int64_t)rank;
+  for (size_t i = 0; i < rank; ++i)
+    if (out->sizes[i] < 1 || out->sizes[i] > LARGEST_DIMENSION)
+      return refusal(CODE_INVALID_ARGUMENT, "kewcore: an axis of no elements, or of too many");
+  return 0;
+}
+
+static OrtStatus *input(void *context, size_t index, int64_t rank, tensor *out) {
+  const void *value;
+  TRY(((OrtStatus * (*)(const void *, size_t, const void **)) api[KERNEL_CONTEXT_GET_INPUT])(context, index, &value));
+  TRY(sizes_of(value, out));
+  if (out->rank != rank) return refusal(CODE_INVALID_ARGUMENT, "kewcore: an input has the wrong number of axes");
+  return ((OrtStatus * (*)(const void *, void **)) api[GET_TENSOR_MUTABLE_DATA])(value, (void **)&out->data);
+}
+
+static OrtStatus *output(void *context, size_t rank, const int64_t *sizes, float **data) {
+  void *value;
+  TRY(((OrtStatus * (*)(void *, size_t, const int64_t *, size_t, void **)) api[KERNEL_CONTEXT_GET_OUTPUT])(
+      context, 0, sizes, rank, &value));
+  return ((OrtStatus * (*)(void *, void **)) api[GET_TENSOR_MUTABLE_DATA])(value, (void **)data);
+}
+
+static void compute_unit(void *shared, size_t unit) {
+  work *w = shared;
+  void *memory = scratch(w->scratch_bytes);
+  if (memory) w->compute(w->layer, (int64_t)unit, memory);
+  else atomic_store(&w->out_of_memory, 1);
+}
+
+static OrtStatus *compute_all(void *context, work *w) {
+  atomic_init(&w->out_of_memory, 0);
+  TRY(((OrtStatus * (*)(const void *, void (*)(void *, size_t), size_t, size_t, void *)) api[KERNEL_CONTEXT_PARALLEL_FOR])(
+      context, compute_unit, (size_t)w->units, 0, w));
+  return atomic_load(&w->out_of_memory) ? refusal(CODE_FAIL, "kewcore: no memory for a layer's values") : 0;
+}
+
+static OrtStatus *integer_attribute(const void *info, const char *name, int64_t *out) {
+  return ((OrtStatus * (*)(const void *, const char *, int64_t *)) api[KERNEL_INFO_GET_ATTRIBUTE_INT64])(info, name, out);
+}
+
+static OrtStatus *float_attribute(const void *info, const char *name, float *out) {
+  return ((OrtStatus * (*)(const void *, const char *, float *)) api[KERNEL_INFO_GET_ATTRIBUTE_FLOAT])(info, name, out);
+}
+
+static OrtStatus *create_conv(const CustomOp *op, const ort_function *unused, const void *info, void **kernel) {
+  static const char *const names[] = {"pad_top", "pad_left", "pad_bottom", "pad_right"};
+  conv_settings read;
+  (void)op, (void)unused;
+  for (int i = 0; i < 4; ++i) TRY(integer_attribute(info, names[i], &read.pads[i]));
+  TRY(integer_attribute(info, "pool", &read.pool));
+  TRY(integer_attribute(info, "channels_first", &read.channels_first));
+  TRY(float_attribute(info, "slope", &read.slope));
+  TRY(float_attribute(info, "input_scale", &read.input_scale));
+  for (int i = 0; i < 4; ++i)
+    if (read.pads[i] < 0 || read.pads[i] > 4) return refusal(CODE_INVALID_ARGUMENT, "kewcore: padding of 0 to 4");
+  if (read.pool != 1 && read.pool != 2 && read.pool != 4)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: pools of 1, 2 or 4");
+  conv_settings *made = malloc(sizeof read);
+  if (!made) return refusal(CODE_FAIL, "kewcore: no memory for a kernel");
+  *made = read;
+  *kernel = made;
+  return 0;
+}
+
+/* Fills in a layer from the node's inputs: x, transformed [points * c_in * c_out], kernel [k, k, c_in, c_out] and bias
+ * [c_out]. */
+static OrtStatus *read_conv(const conv_settings *s, void *context, int64_t k, int64_t points, conv_layer *c) {
+  tensor x, transformed, kernel, bias;
+  TRY(input(context, 0, 4, &x));
+  TRY(input(context, 1, 1, &transformed));
+  TRY(input(context, 2, 4, &kernel));
+  TRY(input(context, 3, 1, &bias));
+  *c = (conv_layer){.x = x.data, .transformed = transformed.data, .kernel = kernel.data, .bias = bias.data};
+  c->n = x.sizes[0];
+  c->c_in = x.sizes[s->channels_first ? 1 : 3];
+  c->h = x.sizes[s->channels_first ? 2 : 1];
+  c->w = x.sizes[s->channels_first ? 3 : 2];
+  c->image_step = c->c_in * c->h * c->w;
+  c->channel_step = s->channels_first ? c->h * c->w : 1;
+  c->column_step = s->channels_first ? 1 : c->c_in;
+  c->row_step = c->w * c->column_step;
+  c->k = k;
+  c->c_out = kernel.sizes[3];
+  c->pad_top = s->pads[0];
+  c->pad_left = s->pads[1];
+  c->pool = s->pool;
+  c->pooled_h = (c->h + s->pads[0] + s->pads[2] - c->k + 1) / c->pool;
+  c->pooled_w = (c->w + s->pads[1] + s->pads[3] - c->k + 1) / c->pool;
+  c->slope = s->slope;
+  c->input_scale = s->input_scale;
+  if (kernel.sizes[0] != k || kernel.sizes[1] != k || kernel.sizes[2] != c->c_in || bias.sizes[0] != c->c_out ||
+      c->c_out % WIDEST || transformed.sizes[0] != points * c->c_in * c->c_out)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: the kernel's parts do not fit each other or the input");
+  if (c->h + s->pads[0] + s->pads[2] < c->k || c->w + s->pads[1] + s->pads[3] < c->k || !c->pooled_h || !c->pooled_w)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: the input is smaller than the kernel and the pool");
+  const int64_t sizes[4] = {c->n, c->pooled_h, c->pooled_w, c->c_out};
+  return output(context, 4, sizes, &c->y);
+}
+
+static OrtStatus *winograd(void *settings, void *context) {
+  conv_layer c;
+  TRY(read_conv(settings, context, 3, 36, &c));
+  if (c.c_in % WIDEST || c.channel_step != 1 || c.input_scale != 0)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: WinogradConv takes NHWC, unscaled, with a multiple of 16 channels");
+  work w = {&c, kernels->winograd_units(&c), kernels->winograd_scratch_bytes(&c), (void *)kernels->winograd, 0};
+  return compute_all(context, &w);
+}
+
+static OrtStatus *shallow(void *settings, void *context) {
+  conv_layer c;
+  TRY(read_conv(settings, context, 5, 40, &c));
+  work w = {&c, kernels->shallow_units(&c), kernels->shallow_scratch_bytes(&c), (void *)kernels->shallow, 0};
+  return compute_all(context, &w);
+}
+
+static OrtStatus *create_dense(const CustomOp *op, const ort_function *unused, const void *info, void **kernel) {
+  (void)op, (void)unused, (void)info;
+  *kernel = malloc(1);
+  return *kernel ? 0 : refusal(CODE_FAIL, "kewcore: no memory for a kernel");
+}
+
+static OrtStatus *dense(void *settings, void *context) {
+  tensor x, weight, bias;
+  (void)settings;
+  TRY(input(context, 0, 2, &x));
+  TRY(input(context, 1, 2, &weight));
+  TRY(input(context, 2, 1, &bias));
+  if (x.sizes[1] != weight.sizes[1] || bias.sizes[0] != weight.sizes[0])
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: input, weight and bias of HalfGemm do not fit each other");
+  dense_layer c = {x.data, bias.data, (const uint16_t *)weight.data, 0, x.sizes[0], x.sizes[1], weight.sizes[0]};
+  const int64_t sizes[2] = {c.n, c.outputs};
+  TRY(output(context, 2, sizes, &c.y));
+  work w = {&c, kernels->dense_units(&c), kernels->dense_scratch_bytes(&c), (void *)kernels->dense, 0};
+  return compute_all(context, &w);
+}
+
+static const char *winograd_name(const CustomOp *op) { return (void)op, "WinogradConv"; }
+static const char *shallow_name(const CustomOp *op) { return (void)op, "ShallowConv"; }
+static const char *dense_name(const CustomOp *op) { return (void)op, "HalfGemm"; }
+static const char *any_provider(const CustomOp *op) { return (void)op, (const char *)0; }
+static size_t one(const CustomOp *op) { return (void)op, (size_t)1; }
+static size_t three(const CustomOp *op) { return (void)op, (size_t)3; }
+static size_t four(const CustomOp *op) { return (void)op, (size_t)4; }
+static int is_float(const CustomOp *op, size_t index) { return (void)op, (void)index, ELEMENT_FLOAT; }
+static int weight_is_half(const CustomOp *op, size_t i) { return (void)op, i == 1 ? ELEMENT_FLOAT16 : ELEMENT_FLOAT; }
+static int required(const CustomOp *op, size_t index) { return (void)op, (void)index, 0; }
+static int in_default_memory(const CustomOp *op, size_t index) { return (void)op, (void)index, 0; }
+static int at_least_none(const CustomOp *op) { return (void)op, 0; }
+
+#define OPERATOR(name_, count_, type_, create_, compute_)                                                         \
+  {                                                                                                               \
+    .version = CUSTOM_OP_VERSION, .get_name = name_, .get_execution_provider = any_provider,                      \
+    .get_input_type = type_, .get_input_count = count_, .get_output_type = is_float, .get_output_count = one,     \
+    .destroy_kernel = free, .get_input_characteristic = required, .get_output_characteristic = required,          \
+    .get_input_memory_type = in_default_memory, .get_variadic_input_min = at_least_none,                          \
+    .get_variadic_input_homogeneity = at_least_none, .get_variadic_output_min = at_least_none,                    \
+    .get_variadic_output_homogeneity = at_least_none, .create_kernel_v2 = create_, .compute_v2 = compute_,        \
+  }
+
+static const CustomOp operators[] = {
+    OPERATOR(winograd_name, four, is_float, create_conv, winograd),
+    OPERATOR(shallow_name, four, is_float, create_conv, shallow),
+    OPERATOR(dense_name, three, weight_is_half, create_dense, dense),
+};
+
+/* Makes what all sessions share. Leaves the domain null where ONNX Runtime is older than 1.17; it then says itself that
+ * it does not know the operators. */
+static OrtStatus *make_domain(const OrtApiBase *base, void **domain) {
+  void *made;
+  api = base->get_api(API_VERSION);
+  if (!api) return 0;
+  kernels = chosen_kernels();
+  if (!kernels) return refusal(CODE_FAIL, "kewcore: no kernels for this processor");
+  TRY(((OrtStatus * (*)(const char *, void **)) api[CREATE_CUSTOM_OP_DOMAIN])("kewcore", &made));
+  for (size_t i = 0; i < sizeof operators / sizeof *operators; ++i)
+    TRY(((OrtStatus * (*)(void *, const CustomOp *)) api[CUSTOM_OP_DOMAIN_ADD])(made, &operators[i]));
+  *domain = made;
+  return 0;
+}
+
+/* Called by ONNX Runtime for every session that asks for this library. */
+EXPORT OrtStatus *RegisterCustomOps(void *options, const OrtApiBase *base);
+
+OrtStatus *RegisterCustomOps(void *options, const OrtApiBase *base) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static void *domain;
+  OrtStatus *status = 0;
+  pthread_mutex_lock(&lock);
+  if (!domain) status = make_domain(base, &domain);
+  pthread_mutex_unlock(&lock);
+  if (status || !domain) return status;
+  return ((OrtStatus * (*)(void *, void *)) api[ADD_CUSTOM_OP_DOMAIN])(options, domain);
+}
+
+EXPORT const char *kewcore_kernels(void);
+
+const char *kewcore_kernels(void) { return kewcore_instruction_set(); }
