@@ -3,7 +3,7 @@
 Source: `mlmodel/src/Validation/NonMaximumSuppressionValidator.cpp` of github.com/apple/coremltools 9.0.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,6 +79,10 @@ class SuppressionRunner:
             suppression.coordinates_output: _padded(boxes[chosen], at_least),
         }
         return results_from(results, self.interface)
+
+    def predict_many(self, inputs: Sequence[Features]) -> list[dict[str, Any]]:
+        """Predicts for one after the other."""
+        return [self.predict(one, {}) for one in inputs]
 
     def trace(self, inputs: Features, states: Mapping[str, StateCell]) -> dict[str, Any]:
         """Inputs and outputs."""

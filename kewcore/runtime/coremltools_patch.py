@@ -107,7 +107,7 @@ class _Proxy:
     def _timed(self, rows: list[dict[str, Any]], state: State | None) -> list[dict[str, Any]]:
         model, start = self.model, perf_counter_ns()
         try:
-            results = [model.predict(row, state) for row in rows]
+            results = model.predict_many(rows) if state is None else [model.predict(row, state) for row in rows]
         except PackageError as error:
             raise PredictionError(
                 f"Unable to compute the prediction using ML Program: {error.message}", hint=error.hint

@@ -1,6 +1,6 @@
 """What an executor is: something that computes a function's outputs from its inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -39,6 +39,10 @@ class Executor(Protocol):
 
     def run(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
         """Computes the outputs of the function from its inputs, both by name; states change in place."""
+        ...
+
+    def run_many(self, inputs: Sequence[Mapping[str, Any]]) -> list[Values]:
+        """Computes the outputs for each of several inputs; not with states."""
         ...
 
     def trace(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:

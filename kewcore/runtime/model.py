@@ -1,6 +1,6 @@
 """A loaded package: what it takes and gives, and predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,22 @@ class Model:
         """
         with within_memory(f"a prediction of '{self.package.path}'"):
             return self.executor.predict(inputs, self._cells(state))
+
+    def predict_many(self, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Predicts for each of several inputs: the same answers, in less time where images can go through together.
+
+        Args:
+            inputs: As for `predict`, each.
+
+        Returns:
+            Outputs by name for each.
+
+        Raises:
+            UsageError: As `predict`; a stateful model has a prediction after the other.
+        """
+        with within_memory(f"{len(inputs)} predictions of '{self.package.path}'"):
+            self._cells(None)
+            return self.executor.predict_many(inputs)
 
     def make_state(self) -> State:
         """Makes the states of a stateful model, all zeros, to be given to each `predict` of one sequence.

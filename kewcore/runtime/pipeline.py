@@ -3,7 +3,7 @@
 Source: `mlmodel/src/Validation/PipelineValidator.cpp` of github.com/apple/coremltools 9.0.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,10 @@ class PipelineRunner:
         for _, _, _, results in self._steps(inputs):
             features.update(results)
         return {feature.name: features[feature.name] for feature in self.interface.outputs}
+
+    def predict_many(self, inputs: Sequence[Features]) -> list[dict[str, Any]]:
+        """Predicts for one after the other."""
+        return [self.predict(one, {}) for one in inputs]
 
     def trace(self, inputs: Features, states: Mapping[str, StateCell]) -> dict[str, Any]:
         """Traces each part; names carry the part's name before them, as in `model0/x`."""

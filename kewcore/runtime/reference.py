@@ -1,6 +1,6 @@
 """The reference executor: one NumPy kernel after the other, every value rounded to its declared type."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,10 @@ class ReferenceExecutor:
             for name in done:
                 values.pop(name, None)
         return self._declared(values, self.function.body.outputs)
+
+    def run_many(self, inputs: Sequence[Mapping[str, Any]]) -> list[Values]:
+        """Computes the outputs for one input after the other."""
+        return [self.run(one, {}) for one in inputs]
 
     def trace(self, inputs: Mapping[str, Any], states: Mapping[str, StateCell]) -> Values:
         """Computes and returns every value outside blocks."""

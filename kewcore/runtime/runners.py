@@ -1,6 +1,6 @@
 """What predicts for a model: named features in, named features out, as `Model.predict` takes and gives them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,10 @@ class Runner(Protocol):
 
     def predict(self, inputs: Features, states: Mapping[str, StateCell]) -> dict[str, Any]:
         """Computes the outputs; see `Model.predict`."""
+        ...
+
+    def predict_many(self, inputs: Sequence[Features]) -> list[dict[str, Any]]:
+        """Computes the outputs for each of several inputs; see `Model.predict_many`."""
         ...
 
     def trace(self, inputs: Features, states: Mapping[str, StateCell]) -> dict[str, Any]:
@@ -78,6 +82,11 @@ class ProgramRunner:
         """Converts the inputs, computes, and converts the results."""
         tensors = tensors_from(inputs, self.interface, self.function)
         return results_from(self.executor.run(tensors, states), self.interface)
+
+    def predict_many(self, inputs: Sequence[Features]) -> list[dict[str, Any]]:
+        """Converts the inputs, computes together what can be, and converts the results."""
+        tensors = [tensors_from(one, self.interface, self.function) for one in inputs]
+        return [results_from(values, self.interface) for values in self.executor.run_many(tensors)]
 
     def trace(self, inputs: Features, states: Mapping[str, StateCell]) -> dict[str, Any]:
         """Converts the inputs and computes every value."""

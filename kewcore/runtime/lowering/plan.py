@@ -155,7 +155,12 @@ def large_initializers(segment: GraphSegment) -> dict[str, Array]:
 
 
 def model_proto(
-    segment: GraphSegment, types: Mapping[str, Any], name: str, apart: Mapping[str, Array] | None = None
+    segment: GraphSegment,
+    types: Mapping[str, Any],
+    name: str,
+    apart: Mapping[str, Array] | None = None,
+    *,
+    batches: bool = False,
 ) -> Any:
     """Makes the ONNX model of a segment; its inputs and outputs carry the program's names.
 
@@ -165,6 +170,7 @@ def model_proto(
         name: Name of the graph.
         apart: Constants of the graph that are described only, since a session gets them by another way. None makes a
             model for a file: complete, and with constants in fp16 where that is exact.
+        batches: Whether the first axis of inputs and outputs has any size; see `take_batches`.
     """
     from onnx import helper
 
@@ -182,8 +188,8 @@ def model_proto(
         helper.make_graph(
             [*casts, *nodes, *outputs],
             name,
-            [_value_info(name, graph.inputs[name], name) for name in segment.inputs],
-            [_value_info(f"{name}__out", types[name], name) for name in segment.outputs],
+            [_value_info(name, graph.inputs[name], name, batches=batches) for name in segment.inputs],
+            [_value_info(f"{name}__out", types[name], name, batches=batches) for name in segment.outputs],
             [_tensor(key, array, apart, half=key in halves) for key, array in graph.initializers.items()],
         ),
         producer_name="kewcore",
@@ -215,12 +221,14 @@ def _described(name: str, array: Array) -> Any:
     return tensor
 
 
-def _value_info(tensor: str, type_: TensorType, name: str) -> Any:
+def _value_info(tensor: str, type_: TensorType, name: str, *, batches: bool) -> Any:
     from onnx import helper
 
     shape = None
     if type_.shape is not None:
         shape = [f"{name}_{axis}" if size is None else size for axis, size in enumerate(type_.shape)]
+        if batches:
+            shape[0] = "batch"
     return helper.make_tensor_value_info(tensor, element_type(type_.dtype), shape)
 
 
