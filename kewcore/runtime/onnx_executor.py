@@ -18,7 +18,7 @@ from kewcore.runtime.lowering.native_nodes import use_native_kernels
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, large_initializers, model_proto, plan
 from kewcore.runtime.lowering.quantized_pools import pool_before_quantization
 from kewcore.runtime.lowering.rewrites import pool_before_activation
-from kewcore.runtime.native import kernel_library
+from kewcore.runtime.native import kernel_library, kernels
 from kewcore.runtime.program import Function
 from kewcore.runtime.state import StateCell
 
@@ -98,7 +98,7 @@ class OnnxExecutor:
     def _step(self, segment: GraphSegment, planned: Plan) -> "_SessionStep":
         outputs = [segment.graph.value(name) for name in segment.outputs]
         if kernel_library() is not None:
-            use_native_kernels(segment.graph, outputs)
+            use_native_kernels(segment.graph, outputs, bytes_too=kernels()[0] == "vnni")
         batches = take_batches(segment.graph, outputs)
         apart = large_initializers(segment)
         model = model_proto(segment, planned.types, self.function.name, apart, batches=batches).SerializeToString()

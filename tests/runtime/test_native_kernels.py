@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 PADS = ("pad_top", "pad_left", "pad_bottom", "pad_right")
 
 
-def run_node(kind: str, inputs: list[NDArray[Any]], **attributes: Any) -> Floats:
+def run_node(kind: str, inputs: list[NDArray[Any]], result: type = np.float32, **attributes: Any) -> NDArray[Any]:
     """Runs one node on two threads."""
     from onnx import helper
 
@@ -35,9 +35,9 @@ def run_node(kind: str, inputs: list[NDArray[Any]], **attributes: Any) -> Floats
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
         for name, array in zip(names, inputs, strict=True)
     ]
-    result = helper.make_tensor_value_info("y", 1, None)
+    described_result = helper.make_tensor_value_info("y", helper.np_dtype_to_tensor_dtype(np.dtype(result)), None)
     opsets = [helper.make_opsetid("", ONNX_OPSET), helper.make_opsetid(DOMAIN, 1)]
-    graph = helper.make_graph([node], "one_node", described, [result])
+    graph = helper.make_graph([node], "one_node", described, [described_result])
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
     (y,) = run_session(session_of(model, threads=2, spinning=False), dict(zip(names, inputs, strict=True)))
     return np.asarray(y)
@@ -209,16 +209,18 @@ def test_settings_that_no_kernel_has_are_refused(attribute: str, value: int) -> 
 
 
 @pytest.mark.slow
-def test_narrower_vectors_compute_the_same() -> None:
-    """This file once more with the kernels for AVX2, where those for AVX-512 were taken."""
-    if kernels()[0] != "avx512":
-        pytest.skip("AVX2 was what the other tests ran with")
+@pytest.mark.parametrize("narrower", ["avx512", "avx2"])
+def test_narrower_vectors_compute_the_same(narrower: str) -> None:
+    """This file once more with other kernels than those that were taken."""
+    sets = ("vnni", "avx512", "avx2")
+    if sets.index(kernels()[0] or "") >= sets.index(narrower):
+        pytest.skip(f"{narrower} or less was what the other tests ran with")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "not narrower"]
     done = subprocess.run(
-        command, env={**os.environ, "KEWCORE_KERNELS": "avx2"}, capture_output=True, text=True, check=False
+        command, env={**os.environ, "KEWCORE_KERNELS": narrower}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    assert "skipped" not in done.stdout
+    assert " passed" in done.stdout
 
 
 def test_the_environment_turns_the_kernels_off(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     kinds: list[str] = []
     original = onnx_executor_module.use_native_kernels
 
-    def watched(builder: Any, outputs: Any) -> None:
-        original(builder, outputs)
+    def watched(builder: Any, outputs: Any, **options: Any) -> None:
+        original(builder, outputs, **options)
         kinds[:] = [node.op_type for node in builder.nodes]
 
     monkeypatch.setattr(onnx_executor_module, "use_native_kernels", watched)

@@ -83,6 +83,8 @@ class GraphBuilder:
         static_shapes: Shapes of tensors of the graph, where all sizes are known.
         makers: Operations by the names of what they give.
         integers: How quantised activations are multiplied with quantised weights.
+        byte_weights: Signed bytes and the scale of each channel of quantised weights that stay float in the graph, by
+            the weight's tensor.
         lists: What is known of lists, by the name of the tensor that holds one; None where lists must not be lowered.
     """
 
@@ -98,6 +100,7 @@ class GraphBuilder:
     static_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     makers: Mapping[str, Operation] = field(default_factory=dict)
     integers: IntegerProducts = "none"
+    byte_weights: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     _raw: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, str] = field(default_factory=dict)
     _counter: int = 0

@@ -77,6 +77,18 @@ def integer_conv(lowering: Lowering, attributes: dict[str, Any]) -> bool:
     return True
 
 
+def note_bytes(lowering: Lowering, weight: str) -> None:
+    """Keeps the bytes of a convolution whose sums are too short for ONNX Runtime's integers, for kernels of our own.
+
+    Args:
+        lowering: A `conv`.
+        weight: The tensor of its weight.
+    """
+    found = _operands(lowering, "x", "weight", 0)
+    if found is not None and found[1].zero_point == _SIGN:
+        lowering.graph.byte_weights[weight] = ((found[1].data ^ np.uint8(_SIGN)).view(np.int8), found[1].scale)
+
+
 def integer_product(lowering: Lowering, parameter: str, axis: int) -> bool:
     """Lowers the product of `x` with a weight of rank 2 to integer arithmetic where that is possible; says whether.
 

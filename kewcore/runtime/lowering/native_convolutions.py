@@ -18,6 +18,11 @@ _MOST_SHALLOW_CHANNELS = 4
 _MOST_PADDING = 4
 
 
+def least_products() -> int:
+    """Returns the number of multiplications that a convolution must have."""
+    return _LEAST_PRODUCTS
+
+
 @dataclass(frozen=True)
 class Chain:
     """What one node of ours computes.
@@ -117,7 +122,7 @@ def convolution_nodes(
         read = around.channels_last.get(conv.input[0]) or _transposed(around, conv.input[0], made)
     elif sides == [5, 5] and c_in <= _MOST_SHALLOW_CHANNELS:
         kind, transformed, channels_first = "ShallowConv", along_rows(kernel), True
-        read, scale = _scaled_input(around, conv) or (conv.input[0], 0.0)
+        read, scale = scaled_input(around, conv.input[0]) or (conv.input[0], 0.0)
     else:
         return []
     constants = {"transformed": transformed, "kernel": kernel, "bias": bias}
@@ -141,9 +146,14 @@ def _transposed(around: Neighbours, tensor: str, made: list[Any]) -> str:
     return out
 
 
-def _scaled_input(around: Neighbours, conv: Any) -> tuple[str, float] | None:
-    """Finds what a convolution's input is scaled from, rounded before and after, as an image; None if it is not."""
-    product = around.before_rounding(conv.input[0])
+def scaled_input(around: Neighbours, tensor: str) -> tuple[str, float] | None:
+    """Finds what a tensor is scaled from, rounded before and after, and by what; None if it is not.
+
+    Args:
+        around: The graph.
+        tensor: Such as the input of a network's first convolution.
+    """
+    product = around.before_rounding(tensor)
     scaling = None if product is None else around.makers.get(product)
     if product is None or scaling is None or scaling.op_type != "Mul" or around.uses[product] != 1:
         return None

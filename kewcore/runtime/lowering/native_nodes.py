@@ -10,18 +10,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from kewcore.runtime.lowering.graph import GraphBuilder
+from kewcore.runtime.lowering.native_bytes import byte_convolution, byte_image_convolution, byte_product
 from kewcore.runtime.lowering.native_convolutions import native_convolution
 from kewcore.runtime.lowering.native_products import half_product
 from kewcore.runtime.lowering.neighbours import DOMAIN, Neighbours
 from kewcore.runtime.lowering.pruning import only_read, reads
 
 
-def use_native_kernels(builder: GraphBuilder, outputs: Sequence[str]) -> None:
+def use_native_kernels(builder: GraphBuilder, outputs: Sequence[str], *, bytes_too: bool) -> None:
     """Replaces nodes of a graph, and drops the constants that nothing reads any more.
 
     Args:
         builder: The graph, complete.
         outputs: Tensors that are read from outside.
+        bytes_too: Whether this processor has kernels for products of bytes.
     """
     nodes = only_read(builder.nodes, outputs)
     around = Neighbours.of(builder, nodes, outputs)
@@ -29,7 +31,7 @@ def use_native_kernels(builder: GraphBuilder, outputs: Sequence[str]) -> None:
     written: list[Any] = []
     for node in nodes:
         if id(node) not in gone:
-            replaced, made = _replacement(around, node)
+            replaced, made = _replacement(around, node, bytes_too=bytes_too)
             gone.update(id(old) for old in replaced)
             written.extend(made or [node])
     if not any(node.domain == DOMAIN for node in written):
@@ -40,10 +42,15 @@ def use_native_kernels(builder: GraphBuilder, outputs: Sequence[str]) -> None:
         del builder.initializers[name]
 
 
-def _replacement(around: Neighbours, node: Any) -> tuple[Sequence[Any], list[Any]]:
+def _replacement(around: Neighbours, node: Any, *, bytes_too: bool) -> tuple[Sequence[Any], list[Any]]:
     """Returns the nodes that a node of ours computes with this one, and what stands in their place; none, if none."""
+    if bytes_too and node.op_type == "ConvInteger":
+        return byte_convolution(around, node)
+    if bytes_too and node.op_type == "MatMulInteger":
+        return byte_product(around, node)
     if node.op_type == "Conv":
-        return native_convolution(around, node)
+        replaced, made = byte_image_convolution(around, node) if bytes_too else ((), [])
+        return (replaced, made) if made else native_convolution(around, node)
     if node.op_type == "Gemm":
         made = half_product(around, node)
         return ([node] if made else []), made

@@ -18,6 +18,21 @@ _LINE_BYTES = 64
 
 
 @dataclass(frozen=True)
+class Bytes:
+    """Quantised values as our kernels take them.
+
+    Attributes:
+        tensor: uint8, channels last; or the image that they are made from.
+        zero_point: What stands for 0.
+        shape: Of the same values with the channels first.
+    """
+
+    tensor: str
+    zero_point: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Neighbours:
     """What is known of a graph's nodes while some are replaced.
 
@@ -28,6 +43,7 @@ class Neighbours:
         uses: How often a tensor is read, in blocks and from outside too.
         channels_last: By a tensor's name, that of the same values with the channels last; filled as nodes are replaced.
         shapes: Shapes of those tensors, channels first.
+        bytes: By a quantised tensor's name, the same values as our kernels take them.
     """
 
     builder: GraphBuilder
@@ -36,6 +52,7 @@ class Neighbours:
     uses: Counter[str]
     channels_last: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    bytes: dict[str, Bytes] = field(default_factory=dict)
 
     @staticmethod
     def of(builder: GraphBuilder, nodes: Sequence[Any], outputs: Sequence[str]) -> "Neighbours":

@@ -16,19 +16,23 @@ NOT_CHOSEN = "none for this processor, or KEWCORE_KERNELS leaves them out"
 def kernel_library() -> Path | None:
     """Returns the library that sessions register; None where it was not built or has nothing for this processor.
 
-    The environment variable `KEWCORE_KERNELS` chooses: `avx512`, `avx2`, or `none` for ONNX Runtime's kernels alone.
+    The environment variable `KEWCORE_KERNELS` chooses: `vnni`, `avx512`, `avx2`, or `none` for ONNX Runtime's alone.
     """
     path = _built()
     return path if path is not None and _instruction_set(path) != "none" else None
 
 
 def kernels() -> tuple[str | None, str]:
-    """Returns what the kernels use here, `avx512` or `avx2`, and in words; None and why where there are none."""
+    """Returns what the kernels use here (`vnni`, `avx512`, `avx2`), and in words; None and why where there are none."""
     path = _built()
     if path is None:
         return None, NOT_BUILT
     name = _instruction_set(path)
-    return (None, NOT_CHOSEN) if name == "none" else (name, {"avx512": "AVX-512", "avx2": "AVX2"}[name])
+    return (
+        (None, NOT_CHOSEN)
+        if name == "none"
+        else (name, {"vnni": "AVX-512 with VNNI", "avx512": "AVX-512", "avx2": "AVX2"}[name])
+    )
 
 
 def _built() -> Path | None:

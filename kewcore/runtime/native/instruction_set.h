@@ -8,7 +8,7 @@
  * there are none or it says `none`. */
 const kernel_set *chosen_kernels(void);
 
-/* `avx512`, `avx2` or `none`. */
+/* `vnni` (AVX-512 with products of bytes), `avx512`, `avx2` or `none`. */
 const char *kewcore_instruction_set(void);
 
 #endif

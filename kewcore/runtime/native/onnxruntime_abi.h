@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum { API_VERSION = 17, CUSTOM_OP_VERSION = 16 };
-enum { ELEMENT_FLOAT = 1, ELEMENT_FLOAT16 = 10 };
+enum { ELEMENT_FLOAT = 1, ELEMENT_UINT8 = 2, ELEMENT_INT8 = 3, ELEMENT_INT32 = 6, ELEMENT_FLOAT16 = 10 };
 enum { CODE_FAIL = 1, CODE_INVALID_ARGUMENT = 2 };
 
 typedef struct OrtStatus OrtStatus;

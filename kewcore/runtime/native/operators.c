@@ -1,7 +1,8 @@
-/* ONNX Runtime's custom operators `WinogradConv`, `ShallowConv` and `HalfGemm`, domain `kewcore`, version 1.
+/* ONNX Runtime's custom operators in the domain `kewcore`, version 1: `WinogradConv`, `ShallowConv`, `HalfGemm`, and of
+ * bytes `ByteConv`, `ByteImageConv`, each with a form `…ToFloat`, and `ByteGemm`.
  *
- * lowering/native_nodes.py writes nodes of them and says what their inputs and attributes are. What a node asks for is
- * checked here once more: the kernels read and write without looking. */
+ * lowering/native_nodes.py writes nodes of them. What a node asks for is checked here once more: the kernels read and
+ * write without looking. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
   } while (0)
 
 enum { LARGEST_DIMENSION = 1 << 24 };
+#define LARGEST_SCALE 1e30f
+
+static const char *const pad_names[] = {"pad_top", "pad_left", "pad_bottom", "pad_right"};
 
 static const ort_function *api;
 static const kernel_set *kernels;
@@ -100,10 +104,9 @@ static OrtStatus *float_attribute(const void *info, const char *name, float *out
 }
 
 static OrtStatus *create_conv(const CustomOp *op, const ort_function *unused, const void *info, void **kernel) {
-  static const char *const names[] = {"pad_top", "pad_left", "pad_bottom", "pad_right"};
   conv_settings read;
   (void)op, (void)unused;
-  for (int i = 0; i < 4; ++i) TRY(integer_attribute(info, names[i], &read.pads[i]));
+  for (int i = 0; i < 4; ++i) TRY(integer_attribute(info, pad_names[i], &read.pads[i]));
   TRY(integer_attribute(info, "pool", &read.pool));
   TRY(integer_attribute(info, "channels_first", &read.channels_first));
   TRY(float_attribute(info, "slope", &read.slope));
@@ -191,23 +194,147 @@ static OrtStatus *dense(void *settings, void *context) {
   return compute_all(context, &w);
 }
 
+/* What a node says of its convolution of bytes. */
+typedef struct {
+  int64_t pads[4], pool, k, zero_point, out_zero_point;
+  float slope, input_scale, image_scale, out_scale;
+} byte_settings;
+
+static int is_scale(float value) { return value > 0 && value < LARGEST_SCALE; }
+
+static OrtStatus *create_byte_conv(const CustomOp *op, const ort_function *unused, const void *info, void **kernel) {
+  byte_settings read;
+  (void)op, (void)unused;
+  if (!kernels->byte_conv) return refusal(CODE_FAIL, "kewcore: this processor has no products of bytes");
+  for (int i = 0; i < 4; ++i) TRY(integer_attribute(info, pad_names[i], &read.pads[i]));
+  TRY(integer_attribute(info, "pool", &read.pool));
+  TRY(integer_attribute(info, "kernel", &read.k));
+  TRY(integer_attribute(info, "zero_point", &read.zero_point));
+  TRY(integer_attribute(info, "out_zero_point", &read.out_zero_point));
+  TRY(float_attribute(info, "slope", &read.slope));
+  TRY(float_attribute(info, "input_scale", &read.input_scale));
+  TRY(float_attribute(info, "image_scale", &read.image_scale));
+  TRY(float_attribute(info, "out_scale", &read.out_scale));
+  for (int i = 0; i < 4; ++i)
+    if (read.pads[i] < 0 || read.pads[i] > 4) return refusal(CODE_INVALID_ARGUMENT, "kewcore: padding of 0 to 4");
+  if (read.pool != 1 && read.pool != 2 && read.pool != 4)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: pools of 1, 2 or 4");
+  if (read.zero_point < 0 || read.zero_point > 255 || read.out_zero_point < 0 || read.out_zero_point > 255)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: zero points of 0 to 255");
+  if (!is_scale(read.image_scale) || !is_scale(read.out_scale))
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: scales above 0");
+  byte_settings *made = malloc(sizeof read);
+  if (!made) return refusal(CODE_FAIL, "kewcore: no memory for a kernel");
+  *made = read;
+  *kernel = made;
+  return 0;
+}
+
+/* Reads weight, scale [c_out], bias [c_out] and offset [c_out], inputs 1 to 4. */
+static OrtStatus *read_channels(void *context, int64_t weight_rank, tensor *weight, byte_layer *c) {
+  tensor scale, bias, offset;
+  TRY(input(context, 1, weight_rank, weight));
+  TRY(input(context, 2, 1, &scale));
+  TRY(input(context, 3, 1, &bias));
+  TRY(input(context, 4, 1, &offset));
+  c->weight = (const int8_t *)weight->data;
+  c->scale = scale.data;
+  c->bias = bias.data;
+  c->offset = (const int32_t *)offset.data;
+  c->c_out = scale.sizes[0];
+  if (bias.sizes[0] != c->c_out || offset.sizes[0] != c->c_out)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: scale, bias and offset differ in length");
+  return 0;
+}
+
+static OrtStatus *byte_conv(const byte_settings *s, void *context, int is_image, int to_float) {
+  tensor x, weight;
+  byte_layer c = {.k = s->k, .pad_top = s->pads[0], .pad_left = s->pads[1], .pool = s->pool, .slope = s->slope,
+                  .input_scale = s->input_scale, .image_scale = s->image_scale, .out_scale = s->out_scale,
+                  .zero_point = (int32_t)s->zero_point, .out_zero_point = (int32_t)s->out_zero_point};
+  TRY(input(context, 0, 4, &x));
+  TRY(read_channels(context, 4, &weight, &c));
+  c.n = x.sizes[0];
+  c.h = x.sizes[is_image ? 2 : 1];
+  c.w = x.sizes[is_image ? 3 : 2];
+  c.c_in = x.sizes[is_image ? 1 : 3];
+  if (is_image) c.image = x.data;
+  else c.x = (const uint8_t *)x.data;
+  int64_t fours = is_image ? 7 : c.k * c.k * c.c_in / 4;
+  if (is_image ? c.c_in != 1 || c.k != 5 : c.c_in % 4 || c.k != 3)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: 3x3 with a multiple of four channels, or 5x5 with one");
+  if (c.c_out % WIDEST || weight.sizes[0] != c.c_out / WIDEST || weight.sizes[1] != fours ||
+      weight.sizes[2] != WIDEST || weight.sizes[3] != 4)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: the kernel does not fit the input or the scales");
+  if (c.h + s->pads[0] + s->pads[2] < c.k + c.pool - 1 || c.w + s->pads[1] + s->pads[3] < c.k + c.pool - 1)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: the input is smaller than the kernel and the pool");
+  c.pooled_h = (c.h + s->pads[0] + s->pads[2] - c.k + 1) / c.pool;
+  c.pooled_w = (c.w + s->pads[1] + s->pads[3] - c.k + 1) / c.pool;
+  const int64_t sizes[4] = {c.n, c.pooled_h, c.pooled_w, c.c_out};
+  float *result;
+  TRY(output(context, 4, sizes, &result));
+  if (to_float) c.y = result;
+  else c.q = (uint8_t *)result;
+  work w = {&c, kernels->byte_conv_units(&c), kernels->byte_conv_scratch_bytes(&c), (void *)kernels->byte_conv, 0};
+  return compute_all(context, &w);
+}
+
+static OrtStatus *bytes_to_bytes(void *s, void *context) { return byte_conv(s, context, 0, 0); }
+static OrtStatus *bytes_to_float(void *s, void *context) { return byte_conv(s, context, 0, 1); }
+static OrtStatus *image_to_bytes(void *s, void *context) { return byte_conv(s, context, 1, 0); }
+static OrtStatus *image_to_float(void *s, void *context) { return byte_conv(s, context, 1, 1); }
+
+static OrtStatus *create_byte_dense(const CustomOp *op, const ort_function *unused, const void *info, void **kernel) {
+  if (!kernels->byte_dense) return refusal(CODE_FAIL, "kewcore: this processor has no products of bytes");
+  return create_dense(op, unused, info, kernel);
+}
+
+static OrtStatus *byte_dense(void *settings, void *context) {
+  tensor x, weight;
+  byte_layer c = {0};
+  (void)settings;
+  TRY(input(context, 0, 2, &x));
+  TRY(read_channels(context, 2, &weight, &c));
+  c.x = (const uint8_t *)x.data;
+  c.n = x.sizes[0];
+  c.c_in = x.sizes[1];
+  if (weight.sizes[0] != c.c_out || weight.sizes[1] != c.c_in)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: input, weight and scales of ByteGemm do not fit each other");
+  const int64_t sizes[2] = {c.n, c.c_out};
+  TRY(output(context, 2, sizes, &c.y));
+  work w = {&c, kernels->byte_dense_units(&c), kernels->byte_dense_scratch_bytes(&c), (void *)kernels->byte_dense, 0};
+  return compute_all(context, &w);
+}
+
 static const char *winograd_name(const CustomOp *op) { return (void)op, "WinogradConv"; }
 static const char *shallow_name(const CustomOp *op) { return (void)op, "ShallowConv"; }
 static const char *dense_name(const CustomOp *op) { return (void)op, "HalfGemm"; }
+static const char *bytes_to_bytes_name(const CustomOp *op) { return (void)op, "ByteConv"; }
+static const char *bytes_to_float_name(const CustomOp *op) { return (void)op, "ByteConvToFloat"; }
+static const char *image_to_bytes_name(const CustomOp *op) { return (void)op, "ByteImageConv"; }
+static const char *image_to_float_name(const CustomOp *op) { return (void)op, "ByteImageConvToFloat"; }
+static const char *byte_dense_name(const CustomOp *op) { return (void)op, "ByteGemm"; }
 static const char *any_provider(const CustomOp *op) { return (void)op, (const char *)0; }
 static size_t one(const CustomOp *op) { return (void)op, (size_t)1; }
 static size_t three(const CustomOp *op) { return (void)op, (size_t)3; }
 static size_t four(const CustomOp *op) { return (void)op, (size_t)4; }
+static size_t five(const CustomOp *op) { return (void)op, (size_t)5; }
 static int is_float(const CustomOp *op, size_t index) { return (void)op, (void)index, ELEMENT_FLOAT; }
 static int weight_is_half(const CustomOp *op, size_t i) { return (void)op, i == 1 ? ELEMENT_FLOAT16 : ELEMENT_FLOAT; }
+static int is_bytes(const CustomOp *op, size_t index) { return (void)op, (void)index, ELEMENT_UINT8; }
+static int byte_types(const CustomOp *op, size_t i) {
+  static const int types[] = {ELEMENT_UINT8, ELEMENT_INT8, ELEMENT_FLOAT, ELEMENT_FLOAT, ELEMENT_INT32};
+  return (void)op, types[i];
+}
+static int image_types(const CustomOp *op, size_t i) { return i ? byte_types(op, i) : ELEMENT_FLOAT; }
 static int required(const CustomOp *op, size_t index) { return (void)op, (void)index, 0; }
 static int in_default_memory(const CustomOp *op, size_t index) { return (void)op, (void)index, 0; }
 static int at_least_none(const CustomOp *op) { return (void)op, 0; }
 
-#define OPERATOR(name_, count_, type_, create_, compute_)                                                         \
+#define OPERATOR(name_, count_, type_, result_, create_, compute_)                                                         \
   {                                                                                                               \
     .version = CUSTOM_OP_VERSION, .get_name = name_, .get_execution_provider = any_provider,                      \
-    .get_input_type = type_, .get_input_count = count_, .get_output_type = is_float, .get_output_count = one,     \
+    .get_input_type = type_, .get_input_count = count_, .get_output_type = result_, .get_output_count = one,      \
     .destroy_kernel = free, .get_input_characteristic = required, .get_output_characteristic = required,          \
     .get_input_memory_type = in_default_memory, .get_variadic_input_min = at_least_none,                          \
     .get_variadic_input_homogeneity = at_least_none, .get_variadic_output_min = at_least_none,                    \
@@ -215,9 +342,14 @@ static int at_least_none(const CustomOp *op) { return (void)op, 0; }
   }
 
 static const CustomOp operators[] = {
-    OPERATOR(winograd_name, four, is_float, create_conv, winograd),
-    OPERATOR(shallow_name, four, is_float, create_conv, shallow),
-    OPERATOR(dense_name, three, weight_is_half, create_dense, dense),
+    OPERATOR(winograd_name, four, is_float, is_float, create_conv, winograd),
+    OPERATOR(shallow_name, four, is_float, is_float, create_conv, shallow),
+    OPERATOR(dense_name, three, weight_is_half, is_float, create_dense, dense),
+    OPERATOR(bytes_to_bytes_name, five, byte_types, is_bytes, create_byte_conv, bytes_to_bytes),
+    OPERATOR(bytes_to_float_name, five, byte_types, is_float, create_byte_conv, bytes_to_float),
+    OPERATOR(image_to_bytes_name, five, image_types, is_bytes, create_byte_conv, image_to_bytes),
+    OPERATOR(image_to_float_name, five, image_types, is_float, create_byte_conv, image_to_float),
+    OPERATOR(byte_dense_name, five, byte_types, is_float, create_byte_dense, byte_dense),
 };
 
 /* Makes what all sessions share. Leaves the domain null where ONNX Runtime is older than 1.17; it then says itself that

@@ -3,8 +3,13 @@
 /* Sixteen floats at a time: AVX-512 (F, BW, DQ, VL), which every server processor since 2017 has that has any of it. */
 #include <immintrin.h>
 
+#ifdef HAS_BYTE_PRODUCTS
+#define ISA(name) name##_vnni
+#define TARGET __attribute__((target("avx512vnni,avx512f,avx512bw,avx512dq,avx512vl,avx2,f16c,fma")))
+#else
 #define ISA(name) name##_avx512
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,f16c,fma")))
+#endif
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define LANES 16
 #define PRODUCT_ROWS 8
@@ -31,6 +36,12 @@ INLINE void v_pass_by(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_NT
 INLINE vf v_in_register(vf a) {
   __asm__("" : "+v"(a));
   return a;
+}
+/* Steps of a quantised value, 0 to 255, in 32 bits. */
+INLINE __m512i v_quantized(vf a, float scale, int zero_point) {
+  vf steps = _mm512_max_ps(_mm512_min_ps(_mm512_div_ps(a, v_all(scale)), v_all(512)), v_all(-512));
+  __m512i moved = _mm512_add_epi32(_mm512_cvtps_epi32(steps), _mm512_set1_epi32(zero_point));
+  return _mm512_min_epi32(_mm512_max_epi32(moved, _mm512_setzero_si512()), _mm512_set1_epi32(255));
 }
 INLINE float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
 /* Whether every element is smaller than limit; not so for NaN. */

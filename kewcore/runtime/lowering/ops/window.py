@@ -7,7 +7,7 @@ import numpy as np
 
 from kewcore.runtime.lowering.covering_kernels import covering_product, covers
 from kewcore.runtime.lowering.graph import Lowering, NoLoweringError
-from kewcore.runtime.lowering.integer_products import integer_conv, integer_covering_product
+from kewcore.runtime.lowering.integer_products import integer_conv, integer_covering_product, note_bytes
 from kewcore.runtime.lowering.registry import lowers
 from kewcore.runtime.padding import Pads, window_count, window_pads
 
@@ -29,6 +29,7 @@ def _conv(lowering: Lowering) -> None:
     elif integer_conv(lowering, attributes):
         return
     inputs = [lowering.value("x"), lowering.value("weight")]
+    note_bytes(lowering, inputs[1])
     if lowering.has("bias"):
         inputs.append(lowering.value("bias"))
     lowering.finish(lowering.node("Conv", *inputs, **attributes))
