@@ -16,6 +16,7 @@ from kewcore.runtime.lowering.batching import take_batches
 from kewcore.runtime.lowering.graph import UNFINISHED_LOOP
 from kewcore.runtime.lowering.native_nodes import use_native_kernels
 from kewcore.runtime.lowering.plan import GraphSegment, Plan, ReferenceSegment, large_initializers, model_proto, plan
+from kewcore.runtime.lowering.pruning import prune
 from kewcore.runtime.lowering.quantized_pools import pool_before_quantization
 from kewcore.runtime.lowering.rewrites import pool_before_activation
 from kewcore.runtime.native import kernel_library, kernels
@@ -85,20 +86,21 @@ class OnnxExecutor:
 
     @cached_property
     def _full_schedule(self) -> "_Schedule":
-        return self._started(plan(self.function, self.precision, keep_all=True))
+        return self._started(plan(self.function, self.precision, keep_all=True), own_kernels=False)
 
-    def _started(self, planned: Plan) -> "_Schedule":
+    def _started(self, planned: Plan, *, own_kernels: bool = True) -> "_Schedule":
         """Starts a session for every graph, and lets go of the graphs, which hold all weights."""
         steps = tuple(
-            self._step(segment, planned) if isinstance(segment, GraphSegment) else segment
+            self._step(segment, planned, own_kernels=own_kernels) if isinstance(segment, GraphSegment) else segment
             for segment in planned.segments
         )
         return _Schedule(steps, planned.constants, planned.types, planned.placements)
 
-    def _step(self, segment: GraphSegment, planned: Plan) -> "_SessionStep":
+    def _step(self, segment: GraphSegment, planned: Plan, *, own_kernels: bool) -> "_SessionStep":
         outputs = [segment.graph.value(name) for name in segment.outputs]
-        if kernel_library() is not None:
+        if own_kernels and kernel_library() is not None:
             use_native_kernels(segment.graph, outputs, bytes_too=kernels()[0] == "vnni")
+        prune(segment.graph, outputs)
         batches = take_batches(segment.graph, outputs)
         apart = large_initializers(segment)
         model = model_proto(segment, planned.types, self.function.name, apart, batches=batches).SerializeToString()
@@ -181,12 +183,12 @@ def session_of(
     # 320 sums of 43,200 products.
     options.add_session_config_entry("session.disable_prepacking", "0" if packs else "1")
     library = kernel_library()
-    if library is not None:
-        options.register_custom_ops_library(str(library))
     if weights:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
     try:
+        if library is not None:
+            options.register_custom_ops_library(str(library))
         return onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"], disabled_optimizers=_DISABLED_OPTIMIZERS
         )

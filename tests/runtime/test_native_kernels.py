@@ -155,6 +155,20 @@ def test_values_that_would_spread_stay_where_plain_sums_have_them(
     check(y[~near], sums(x, kernel, bias, pads, 1)[~near], 1.0)
 
 
+def test_one_large_value_is_not_seen_where_it_has_no_part() -> None:
+    x, kernel, bias = case(5, (1, 16, 16, 64), 3, 64)
+    x[0, 8, 9, 3] = 60000
+    y = run_conv("WinogradConv", x, kernel, bias, (1, 1, 1, 1), 1, 1.0)
+    check(y, sums(x, kernel, bias, (1, 1, 1, 1), 1), 1.0)
+
+
+def test_many_channels() -> None:
+    """The transformed kernel has more elements than an axis had room for once."""
+    x, kernel, bias = case(6, (1, 4, 4, 704), 3, 704)
+    y = run_conv("WinogradConv", x, kernel, bias, (1, 1, 1, 1), 2, 1.0)
+    check(y, sums(x, kernel, bias, (1, 1, 1, 1), 2), 1.0)
+
+
 @pytest.mark.parametrize(("images", "inputs", "outputs"), [(1, 43, 7), (1, 4096, 8), (3, 5000, 37), (9, 2064, 16)])
 def test_half_gemm(images: int, inputs: int, outputs: int) -> None:
     rng = np.random.default_rng(inputs)

@@ -24,6 +24,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_convolutions, "_LEAST_PRODUCTS", 1)
+    monkeypatch.setattr(native_convolutions, "_LEAST_TILES", 1)
     monkeypatch.setattr(native_products, "_LEAST_WEIGHTS", 1)
 
 
@@ -31,13 +32,13 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def nodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Kinds of the nodes of the session that was started last."""
     kinds: list[str] = []
-    original = onnx_executor_module.use_native_kernels
+    original = onnx_executor_module.prune
 
-    def watched(builder: Any, outputs: Any, **options: Any) -> None:
-        original(builder, outputs, **options)
+    def watched(builder: Any, outputs: Any) -> None:
+        original(builder, outputs)
         kinds[:] = [node.op_type for node in builder.nodes]
 
-    monkeypatch.setattr(onnx_executor_module, "use_native_kernels", watched)
+    monkeypatch.setattr(onnx_executor_module, "prune", watched)
     return kinds
 
 
@@ -208,14 +209,17 @@ def test_unrounded_values_are_plain_sums(tmp_path: Path, nodes: list[str]) -> No
     assert "Conv" in nodes
 
 
-def test_a_trace_and_a_file_have_onnx_nodes_only(tmp_path: Path) -> None:
+def test_a_trace_and_a_file_have_onnx_nodes_only(tmp_path: Path, nodes: list[str]) -> None:
     import onnx
 
     package = build(tmp_path / "p.mlpackage", [conv("x", "y", 16, 16, 3, 8)], {"x": ("fp16", (1, 16, 8, 8))}, ["y"])
     written = onnx.load_from_string(onnx_model(package))
     assert not any(node.domain for node in written.graph.node)
+    model = load(package, "onnx")
+    assert "WinogradConv" in nodes
     x = image(16, 8)
-    traced = load(package, "onnx").trace({"x": x})["y"]
+    traced = model.trace({"x": x})["y"]
+    assert "Conv" in nodes
     np.testing.assert_allclose(traced, load(package, "reference").predict({"x": x})["y"], rtol=2e-3, atol=2e-3)
 
 
@@ -238,3 +242,62 @@ def test_several_threads_share_a_session(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as workers:
         found = list(workers.map(lambda x: model.predict({"x": x})["y"], images * 3))
     assert all(np.array_equal(a, b) for a, b in zip(found, expected * 3, strict=True))
+
+
+def test_relu_of_what_overflows_is_zero(tmp_path: Path, nodes: list[str]) -> None:
+    weight = np.zeros((16, 16, 3, 3))
+    weight[:8, 0, 1, 1], weight[8:, 0, 1, 1] = -60000, -1
+    shape = (1, 16, 8, 8)
+    convolution = conv("x", "c", 16, 16, 3, 8, weight=const(weight), bias=const(np.zeros(16)))
+    ops = [convolution, Op("relu", {"x": "c"}, {"r": ("fp16", shape)})]
+    ops += [Op("inverse", {"x": "r", "epsilon": const(0)}, {"y": ("fp16", shape)})]
+    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp16", shape)}, ["r", "y"])
+    found = load(package, "onnx").predict({"x": np.full(shape, 2, np.float16)})
+    assert "Relu" not in nodes
+    assert (found["r"] == 0).all()
+    assert np.isposinf(found["y"]).all()  # not the other sign, which 1 / -0 has
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_weights_that_are_no_numbers_are_plain_sums(tmp_path: Path, nodes: list[str], value: float) -> None:
+    weight = np.ones((16, 16, 3, 3))
+    weight[0, 0, 0, 0] = value
+    operation = conv("x", "y", 16, 16, 3, 8, weight=const(weight))
+    package = build(tmp_path / "p.mlpackage", [operation], {"x": ("fp16", (1, 16, 8, 8))}, ["y"])
+    x = np.abs(image(16, 8))
+    ours, reference = (load(package, executor).predict({"x": x})["y"] for executor in ("onnx", "reference"))
+    assert "Conv" in nodes
+    inside = np.s_[:, :, 1:-1, 1:-1]  # infinity times the zero of the padding is NaN in one executor only
+    assert np.array_equal(np.isfinite(ours[inside]), np.isfinite(reference[inside]))
+
+
+def test_a_factor_of_more_axes_than_the_image_stays(tmp_path: Path, nodes: list[str]) -> None:
+    ops = [
+        Op("mul", {"x": "x", "y": const(np.full((1, 1, 1, 1), 0.5))}, {"m": ("fp16", (1, 3, 12, 12))}),
+        conv("m", "y", 3, 16, 5, 12),
+    ]
+    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp16", (3, 12, 12))}, ["y"])
+    agree(package, RNG.standard_normal((3, 12, 12)).astype(np.float16))
+    assert {"Mul", "ShallowConv"} <= set(nodes)
+
+
+def test_no_rows_are_no_rows(tmp_path: Path, nodes: list[str]) -> None:
+    linear = {"x": "x", "weight": const(RNG.standard_normal((5, 8))), "bias": const(np.ones(5))}
+    operation = Op("linear", linear, {"y": ("fp16", (None, 5))})
+    package = build(tmp_path / "p.mlpackage", [operation], {"x": ("fp16", (None, 8))}, ["y"])
+    model = load(package, "onnx")
+    assert model.predict({"x": np.ones((2, 8), np.float16)})["y"].shape == (2, 5)
+    assert model.predict({"x": np.ones((0, 8), np.float16)})["y"].shape == (0, 5)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_large_constant_that_nothing_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+    if not own:
+        monkeypatch.setattr(onnx_executor_module, "kernel_library", lambda: None)
+    dead = {"x": "x", "weight": const(RNG.standard_normal((64, 1024))), "bias": const(np.ones(64))}
+    ops = [
+        Op("linear", dead, {"unread": ("fp16", (1, 64))}),
+        Op("relu", {"x": "x"}, {"y": ("fp16", (1, 1024))}),
+    ]
+    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp16", (1, 1024))}, ["y"])
+    assert (load(package, "onnx").predict({"x": np.ones((1, 1024), np.float16)})["y"] == 1).all()

@@ -1,9 +1,9 @@
-"""Nodes of kewcore's own kernels in the place of ONNX's, where those are faster and every result is rounded to fp16.
+"""Nodes of kewcore's own kernels in the place of ONNX's, where those are faster.
 
 Three kinds: 3x3 convolutions of many channels (`WinogradConv`), 5x5 convolutions of few (`ShallowConv`), each with what
-is computed behind them, and products with a weight that fp16 holds (`HalfGemm`). Minimal filtering rounds otherwise
-than plain sums do, by less than a hundredth of an fp16 step; that is why it stays away from float32 values. The kernels
-have the channels last, so that a transposition stands where nodes of ONNX begin and end. See ADR 0016.
+is computed behind them, and products with a weight that fp16 holds (`HalfGemm`); and of bytes, see `native_bytes`.
+Minimal filtering rounds otherwise than plain sums do; it takes only sums that are rounded to fp16. The kernels have the
+channels last, so that a transposition stands where nodes of ONNX begin and end. See ADR 0016.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from kewcore.runtime.lowering.graph import GraphBuilder
 from kewcore.runtime.lowering.native_bytes import byte_convolution, byte_image_convolution, byte_product
 from kewcore.runtime.lowering.native_convolutions import native_convolution
 from kewcore.runtime.lowering.native_products import half_product
-from kewcore.runtime.lowering.neighbours import DOMAIN, Neighbours
-from kewcore.runtime.lowering.pruning import only_read, reads
+from kewcore.runtime.lowering.neighbours import Neighbours
+from kewcore.runtime.lowering.pruning import only_read
 
 
 def use_native_kernels(builder: GraphBuilder, outputs: Sequence[str], *, bytes_too: bool) -> None:
-    """Replaces nodes of a graph, and drops the constants that nothing reads any more.
+    """Replaces nodes of a graph; nodes and constants that nothing reads any more stay behind.
 
     Args:
         builder: The graph, complete.
@@ -34,12 +34,7 @@ def use_native_kernels(builder: GraphBuilder, outputs: Sequence[str], *, bytes_t
             replaced, made = _replacement(around, node, bytes_too=bytes_too)
             gone.update(id(old) for old in replaced)
             written.extend(made or [node])
-    if not any(node.domain == DOMAIN for node in written):
-        return
-    builder.nodes[:] = only_read(written, outputs)
-    read = {*outputs, *(name for node in builder.nodes for name in reads(node))}
-    for name in builder.initializers.keys() - read:
-        del builder.initializers[name]
+    builder.nodes[:] = written
 
 
 def _replacement(around: Neighbours, node: Any, *, bytes_too: bool) -> tuple[Sequence[Any], list[Any]]:

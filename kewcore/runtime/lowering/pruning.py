@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kewcore.runtime.lowering.graph import GraphBuilder
+
 
 def only_read(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
     """Returns the nodes, in order, that the outputs depend on.
@@ -17,6 +19,19 @@ def only_read(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
             kept.append(node)
             needed.update(reads(node))
     return kept[::-1]
+
+
+def prune(builder: GraphBuilder, outputs: Sequence[str]) -> None:
+    """Drops nodes and constants of a graph that nothing reads: ONNX Runtime refuses large constants without a reader.
+
+    Args:
+        builder: The graph, complete.
+        outputs: Tensors that are read from outside.
+    """
+    builder.nodes[:] = only_read(builder.nodes, outputs)
+    read = {*outputs, *(name for node in builder.nodes for name in reads(node))}
+    for name in builder.initializers.keys() - read:
+        del builder.initializers[name]
 
 
 def reads(node: Any) -> Iterator[str]:

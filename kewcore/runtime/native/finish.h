@@ -1,8 +1,10 @@
 /* What every convolution ends with: bias, rounding, activation, rounding. Max-pooling goes before it, since all of
  * these keep the order of values. And what it falls back on where its arithmetic would not do: the plain sums. */
 
-/* Values from here on could overflow between a transformation and its inverse; infinities and NaN would spread. */
+/* Energies from here on could overflow between a transformation and its inverse; infinities and NaN would spread. */
 #define LARGE 1e30f
+/* The energy of a value that is not worth a look whatever lies around it. */
+#define OUTLIER 1024.0f
 
 INLINE vf finished(vf sum, vf bias, vf slope) { return v_round_to_half(v_leaky(v_round_to_half(sum + bias), slope)); }
 

@@ -19,7 +19,7 @@
     if (status_) return status_;       \
   } while (0)
 
-enum { LARGEST_DIMENSION = 1 << 24 };
+#define LARGEST_DIMENSION ((int64_t)1 << 40)
 #define LARGEST_SCALE 1e30f
 
 static const char *const pad_names[] = {"pad_top", "pad_left", "pad_bottom", "pad_right"};
@@ -61,8 +61,8 @@ static OrtStatus *sizes_of(const void *value, tensor *out) {
   TRY(status);
   out->rank = (int64_t)rank;
   for (size_t i = 0; i < rank; ++i)
-    if (out->sizes[i] < 1 || out->sizes[i] > LARGEST_DIMENSION)
-      return refusal(CODE_INVALID_ARGUMENT, "kewcore: an axis of no elements, or of too many");
+    if (out->sizes[i] < 0 || out->sizes[i] > LARGEST_DIMENSION)
+      return refusal(CODE_INVALID_ARGUMENT, "kewcore: an axis of too many elements");
   return 0;
 }
 
@@ -147,6 +147,8 @@ static OrtStatus *read_conv(const conv_settings *s, void *context, int64_t k, in
   c->pooled_h = (c->h + s->pads[0] + s->pads[2] - c->k + 1) / c->pool;
   c->pooled_w = (c->w + s->pads[1] + s->pads[3] - c->k + 1) / c->pool;
   c->slope = s->slope;
+  if (!c->n || !c->h || !c->w || !c->c_in || !c->c_out)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: an axis of no elements");
   c->input_scale = s->input_scale;
   if (kernel.sizes[0] != k || kernel.sizes[1] != k || kernel.sizes[2] != c->c_in || bias.sizes[0] != c->c_out ||
       c->c_out % WIDEST || transformed.sizes[0] != points * c->c_in * c->c_out)
@@ -190,6 +192,7 @@ static OrtStatus *dense(void *settings, void *context) {
   dense_layer c = {x.data, bias.data, (const uint16_t *)weight.data, 0, x.sizes[0], x.sizes[1], weight.sizes[0]};
   const int64_t sizes[2] = {c.n, c.outputs};
   TRY(output(context, 2, sizes, &c.y));
+  if (!c.n || !c.outputs) return 0;
   work w = {&c, kernels->dense_units(&c), kernels->dense_scratch_bytes(&c), (void *)kernels->dense, 0};
   return compute_all(context, &w);
 }
@@ -260,6 +263,8 @@ static OrtStatus *byte_conv(const byte_settings *s, void *context, int is_image,
   c.c_in = x.sizes[is_image ? 1 : 3];
   if (is_image) c.image = x.data;
   else c.x = (const uint8_t *)x.data;
+  if (!c.n || !c.h || !c.w || !c.c_in || !c.c_out)
+    return refusal(CODE_INVALID_ARGUMENT, "kewcore: an axis of no elements");
   int64_t fours = is_image ? 7 : c.k * c.k * c.c_in / 4;
   if (is_image ? c.c_in != 1 || c.k != 5 : c.c_in % 4 || c.k != 3)
     return refusal(CODE_INVALID_ARGUMENT, "kewcore: 3x3 with a multiple of four channels, or 5x5 with one");
@@ -302,6 +307,7 @@ static OrtStatus *byte_dense(void *settings, void *context) {
     return refusal(CODE_INVALID_ARGUMENT, "kewcore: input, weight and scales of ByteGemm do not fit each other");
   const int64_t sizes[2] = {c.n, c.c_out};
   TRY(output(context, 2, sizes, &c.y));
+  if (!c.n || !c.c_out) return 0;
   work w = {&c, kernels->byte_dense_units(&c), kernels->byte_dense_scratch_bytes(&c), (void *)kernels->byte_dense, 0};
   return compute_all(context, &w);
 }

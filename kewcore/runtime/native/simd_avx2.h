@@ -23,7 +23,9 @@ INLINE vf v_round_to_half(vf a) {
   return _mm256_cvtph_ps(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 INLINE vf v_leaky(vf a, vf slope) {
-  return _mm256_blendv_ps(a, _mm256_mul_ps(a, slope), _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_LT_OQ));
+  vf zero = _mm256_setzero_ps(), product = _mm256_mul_ps(a, slope);
+  product = _mm256_andnot_ps(_mm256_cmp_ps(slope, zero, _CMP_EQ_OQ), product); /* ReLU: 0, for -infinity too */
+  return _mm256_blendv_ps(a, product, _mm256_cmp_ps(a, zero, _CMP_LT_OQ));
 }
 /* Asks for memory that is read once, so that it drives nothing out of the caches. */
 INLINE void v_pass_by(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_NTA); }

@@ -28,7 +28,9 @@ INLINE vf v_round_to_half(vf a) {
   return _mm512_cvtph_ps(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 INLINE vf v_leaky(vf a, vf slope) {
-  return _mm512_mask_mul_ps(a, _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_LT_OQ), a, slope);
+  vf zero = _mm512_setzero_ps(); /* ReLU: 0, for -infinity too */
+  vf product = _mm512_maskz_mul_ps(_mm512_cmp_ps_mask(slope, zero, _CMP_NEQ_UQ), a, slope);
+  return _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(a, zero, _CMP_LT_OQ), product);
 }
 /* Asks for memory that is read once, so that it drives nothing out of the caches. */
 INLINE void v_pass_by(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_NTA); }

@@ -66,28 +66,31 @@ INLINE void restore(const vf m[6], vf out[4]) {
   out[3] = v_fma(v_all(A3), odd_a, v_fma(v_all(B3), odd_b, m[5]));
 }
 
-/* Transforms a tile [6, 6, c_in] to v; returns whether all values are fit for it. */
+/* Transforms a tile [6, 6, c_in] to v; returns whether its values are fit for it: all of a size that cannot overflow, and
+ * none that, being large, holds more than an eighth of the tile's energy. The error of the way there and back is a share of
+ * the largest value, and would be seen in sums that this value has no part in. */
 INLINE int transform_tile(const conv_layer *c, const float *const at[36], float *v, int64_t stride) {
-  int fit = 1;
+  vf energy = v_all(0), largest = v_all(0);
   for (int64_t o = 0; o < c->c_in; o += LANES) {
-    vf half[6][6], largest = v_all(0);
+    vf half[6][6];
     for (int j = 0; j < 6; ++j) {
       vf d[6], t[6];
       for (int i = 0; i < 6; ++i) {
         d[i] = v_load(at[6 * i + j] + o);
-        largest = v_fma(d[i], d[i], largest);
+        energy = v_fma(d[i], d[i], energy);
+        largest = v_max(d[i] * d[i], largest);
       }
       transform(d, t);
       for (int i = 0; i < 6; ++i) half[i][j] = t[i];
     }
-    fit &= v_below(largest, LARGE);
     for (int i = 0; i < 6; ++i) {
       vf t[6];
       transform(half[i], t);
       for (int j = 0; j < 6; ++j) v_store(v + (6 * i + j) * stride + o, t[j]);
     }
   }
-  return fit;
+  if (!v_below(energy, LARGE)) return 0;
+  return v_below(largest, OUTLIER) || v_below(largest, v_sum(energy) / 8);
 }
 
 /* m [PRODUCT_ROWS, part] = v [PRODUCT_ROWS, c_in] times the columns whose vectors begin at u. */
