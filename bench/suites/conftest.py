@@ -5,7 +5,9 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 CLASS_NAMES = ("flower", "fruit", "leaf", "plant_tag", "stem", "whole_plant")
 SIDE = 128
@@ -63,7 +65,7 @@ def kewcnn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Pa
     (root / "run").mkdir()
     model.save(root / "run" / "model.keras")
     write_facts(root / "run", 500)
-    return root / "run", _exported(root, "fp16,int8,palette-4")
+    return root / "run", _exported(root, "fp16,int8,palette-4,w8a8", _noise(root / "noise"))
 
 
 @pytest.fixture(scope="session")
@@ -74,13 +76,25 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return _exported(root, "fp16,int8")
 
 
-def _exported(root: Path, modes: str) -> dict[str, Path]:
+def _noise(folder: Path) -> Path:
+    """Images to calibrate with; what ranges they give does not matter to a clock."""
+    rng = np.random.default_rng(0)
+    for name in CLASS_NAMES:
+        (folder / name).mkdir(parents=True)
+        for index in range(4):
+            Image.fromarray(rng.integers(0, 256, (500, 500), np.uint8)).save(folder / name / f"{index}.png")
+    return folder
+
+
+def _exported(root: Path, modes: str, images: Path | None = None) -> dict[str, Path]:
+    from kewcore_export.activations.settings import CalibrationSettings
     from kewcore_export.export import export_run
     from kewcore_export.modes import parse_modes
 
+    calibration = CalibrationSettings(folder=images, images=12)
     with warnings.catch_warnings():
         # coremltools leaves the removal of its temporary folders to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
-        exported = export_run(root / "run", parse_modes([modes]), root / "packages")
+        exported = export_run(root / "run", parse_modes([modes]), root / "packages", calibration=calibration)
         gc.collect()
     return {one.sidecar.mode: one.path for one in exported}

@@ -48,10 +48,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engines(
     kewcnn: tuple[Path, dict[str, Path]], images: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, EngineProcess]]:
-    """Running engines by name: kewcore's package, TensorFlow, and the peers that are installed."""
+    """Running engines by name: kewcore's packages in fp16 and W8A8, TensorFlow, and the peers that are installed."""
     run, packages = kewcnn
     specs = {
         "kewcore": EngineSpec("package", packages["fp16"], "onnx", THREADS),
+        "kewcore w8a8": EngineSpec("package", packages["w8a8"], "onnx", THREADS),
         "tensorflow": EngineSpec("tensorflow", run, "auto", THREADS),
     }
     if find_spec("tf2onnx") is not None:
@@ -76,7 +77,7 @@ def test_one_image(benchmark: BenchmarkFixture, engines: dict[str, EngineProcess
     for name, latency in latencies.items():
         compared = ratio(latency, latencies["kewcore"])
         interval = f"[{compared.interval.low:.2f}, {compared.interval.high:.2f}]"
-        print(f"{latency.engine}: {latency.median_ms:.1f} ms, {compared.value:.2f} {interval} of kewcore's")
+        print(f"{name}, {latency.engine}: {latency.median_ms:.1f} ms, {compared.value:.2f} {interval} of kewcore's")
         benchmark.extra_info[f"{name}_ms"] = latency.median_ms
         benchmark.extra_info[f"{name}_over_kewcore"] = compared.value
     assert ratio(latencies["tensorflow"], latencies["kewcore"]).value >= 1
@@ -84,9 +85,10 @@ def test_one_image(benchmark: BenchmarkFixture, engines: dict[str, EngineProcess
         assert ratio(latencies[peer], latencies["kewcore"]).value >= 1.05, peer
 
 
-def test_many_images(benchmark: BenchmarkFixture, engines: dict[str, EngineProcess]) -> None:
+@pytest.mark.parametrize("package", ["kewcore", "kewcore w8a8"])
+def test_many_images(benchmark: BenchmarkFixture, engines: dict[str, EngineProcess], package: str) -> None:
     """Images a second of an evaluation, kewcore's over Keras' `predict`, in turn."""
-    seconds: dict[str, list[float]] = {"kewcore": [], "tensorflow": []}
+    seconds: dict[str, list[float]] = {package: [], "tensorflow": []}
 
     def classify(name: str) -> None:
         start = time.perf_counter()
@@ -95,10 +97,10 @@ def test_many_images(benchmark: BenchmarkFixture, engines: dict[str, EngineProce
 
     for name in seconds:  # the first makes sessions and traces
         classify(name)
-    benchmark.pedantic(classify, args=("kewcore",), setup=lambda: classify("tensorflow"), rounds=5)
-    ratios = [a / b for a, b in zip(seconds["tensorflow"][1:], seconds["kewcore"][1:], strict=True)]
-    rate = IMAGES / float(np.median(seconds["kewcore"][1:]))
-    print(f"\n{rate:.0f} images a second, {np.median(ratios):.2f} times Keras' predict")
+    benchmark.pedantic(classify, args=(package,), setup=lambda: classify("tensorflow"), rounds=5)
+    ratios = [a / b for a, b in zip(seconds["tensorflow"][1:], seconds[package][1:], strict=True)]
+    rate = IMAGES / float(np.median(seconds[package][1:]))
+    print(f"\n{package}: {rate:.0f} images a second, {np.median(ratios):.2f} times Keras' predict")
     benchmark.extra_info |= {"images_a_second": rate, "over_keras": float(np.median(ratios))}
     assert np.median(ratios) >= 1
 

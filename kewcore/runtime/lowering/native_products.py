@@ -30,12 +30,18 @@ def half_product(around: Neighbours, gemm: Any) -> list[Any]:
         return []
     rows = around.builder.static_shapes.get(gemm.output[0], (1,))[0]
     bias = around.constant(gemm.input[2]) if len(gemm.input) > 2 else np.zeros(len(weight), np.float32)
+    if rows > _MOST_ROWS or bias is None or bias.shape != (len(weight),):
+        return []
     with np.errstate(over="ignore"):
         half = weight.astype(np.float16)
-    if rows > _MOST_ROWS or bias is None or bias.shape != (len(weight),) or not np.array_equal(half, weight):
+    if gemm.input[1] not in around.builder.halves and not np.array_equal(half, weight):
         return []
-    read, made, half = _without_transposition(around, gemm.input[0], half)
-    inputs = [read, around.add_constant(half, f"{gemm.name}.half"), around.add_constant(bias, f"{gemm.name}.bias")]
+    if around.uses[gemm.input[1]] == 1:  # before more of its size is needed
+        del around.builder.initializers[gemm.input[1]]
+    del weight
+    read, made, columns = _without_transposition(around, gemm.input[0], half)
+    named = around.add_constant(columns, f"{gemm.name}.half", half.shape)
+    inputs = [read, named, around.add_constant(bias, f"{gemm.name}.bias")]
     name = f"{gemm.name}.HalfGemm"
     return [*made, helper.make_node("HalfGemm", inputs, list(gemm.output), name=name, domain=DOMAIN)]
 
@@ -51,5 +57,4 @@ def _without_transposition(around: Neighbours, read: str, half: Array) -> tuple[
         return read, [], half
     flat = around.builder.fresh(f"{read}.channels_last")
     node = helper.make_node("Reshape", [around.channels_last[image], reshape.input[1]], [flat], name=f"{flat}.Reshape")
-    columns = half.reshape(len(half), *shape[1:]).transpose(0, 2, 3, 1)
-    return flat, [node], np.ascontiguousarray(columns.reshape(half.shape))
+    return flat, [node], half.reshape(len(half), *shape[1:]).transpose(0, 2, 3, 1)

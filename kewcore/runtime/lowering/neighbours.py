@@ -96,13 +96,19 @@ class Neighbours:
         """Returns a constant of the graph; None if it is none."""
         return self.builder.initializers.get(name)
 
-    def add_constant(self, array: Array, stem: str) -> str:
-        """Adds a constant that begins where a line of the cache begins, so that no vector lies across two."""
+    def add_constant(self, array: Array, stem: str, shape: tuple[int, ...] | None = None) -> str:
+        """Adds a constant that begins where a line of the cache begins, so that no vector lies across two.
+
+        Args:
+            array: Its elements, in this order; they are copied.
+            stem: Of its name.
+            shape: Its shape, where that is another.
+        """
         room = np.empty(array.nbytes + _LINE_BYTES, np.uint8)
         start = -room.ctypes.data % _LINE_BYTES
         aligned = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
         aligned[...] = array
-        return self.builder.initializer(aligned, stem)
+        return self.builder.initializer(aligned.reshape(array.shape if shape is None else shape), stem)
 
 
 def attributes(node: Any) -> dict[str, Any]:
