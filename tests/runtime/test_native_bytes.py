@@ -316,3 +316,24 @@ def test_layers_in_the_middle(
     ours, plain = answers(package, monkeypatch, rng.standard_normal(shape).astype(np.float16))
     assert ("ByteConvToFloat" in nodes) == (channels_ % 4 == 0)
     assert np.array_equal(ours["y"], plain["y"])
+
+
+def test_a_scale_that_turns_values_around_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: list[str]
+) -> None:
+    """The largest sum is the smallest value, so that the pool must come behind the scale."""
+    rng = np.random.default_rng(4)
+    shape = (1, 16, 8, 8)
+    convolution = byte_conv("d", "e", (16, 16, 3, 3), 8, rng)
+    weight = convolution[0]
+    turned = {**weight.inputs, "scale": const(-rng.integers(1, 8, 16) / 4096)}
+    ops = [
+        *quantize("x", "d", "uint8", 128, 1 / 32, shape),
+        Op(weight.type, turned, weight.outputs),
+        *convolution[1:],
+        pool("e", "y", 16, 2, 4),
+    ]
+    package = build(tmp_path / "p.mlpackage", ops, {"x": ("fp16", shape)}, ["y"], "CoreML7")
+    ours, plain = answers(package, monkeypatch, rng.standard_normal(shape).astype(np.float16))
+    assert "ConvInteger" in nodes
+    assert np.array_equal(ours["y"], plain["y"])

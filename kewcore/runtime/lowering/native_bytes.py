@@ -18,6 +18,7 @@ from kewcore.runtime.registry import Array
 
 _MOST_PADDING = 4
 _SIGN = 128
+_LARGEST_SCALE = 1e30
 _PADS = ("pad_top", "pad_left", "pad_bottom", "pad_right")
 
 
@@ -105,7 +106,7 @@ def byte_image_convolution(around: Neighbours, conv: Any) -> tuple[Sequence[Any]
         return (), []
     bias = around.constant(conv.input[2]) if len(conv.input) > 2 else np.zeros(len(weight), np.float32)
     shape = around.builder.static_shapes.get(conv.output[0])
-    if bias is None or shape is None or not _fits(settings, shape, weight, chain):
+    if bias is None or shape is None or not _fits(settings, shape, weight, channel_scale, chain):
         return (), []
     sums = _Sums((conv,), weight, np.float32(scale) * channel_scale, bias, conv.output[0], None)
     image, input_scale = scaled_input(around, there.input[0]) or (there.input[0], 0.0)
@@ -199,12 +200,15 @@ def _convolution(around: Neighbours, node: Any) -> _Convolution | None:
         return None
     settings, shape = attributes(node), around.builder.static_shapes.get(sums.result)
     c_in, *sides = sums.weight.shape[1:]
-    if shape is None or sides != [3, 3] or c_in % 4 or not _fits(settings, shape, sums.weight, chain):
+    if shape is None or sides != [3, 3] or c_in % 4 or not _fits(settings, shape, sums.weight, sums.scale, chain):
         return None
     return _Convolution(sums, chain, tuple(settings["pads"]), shape)
 
 
-def _fits(settings: dict[str, Any], shape: tuple[int, ...], weight: Array, chain: Chain) -> bool:
+def _fits(settings: dict[str, Any], shape: tuple[int, ...], weight: Array, scale: Array, chain: Chain) -> bool:
+    """Whether a kernel takes a convolution; pools come before scales, which must keep the order of values."""
+    if not ((scale > 0) & (scale < _LARGEST_SCALE)).all():
+        return False
     if settings["group"] != 1 or set(settings["strides"]) | set(settings["dilations"]) != {1}:
         return False
     if len(weight) % CHANNELS or max(settings["pads"]) > _MOST_PADDING or min(shape[2:]) < chain.pool:
@@ -305,5 +309,7 @@ def _steps(around: Neighbours, node: Any, kind: str = "QuantizeLinear") -> tuple
         return None
     scale, zero_point = (around.constant(name) for name in node.input[1:])
     if scale is None or zero_point is None or scale.size != 1 or zero_point.dtype not in (np.int8, np.uint8):
+        return None
+    if not 0 < scale.item() < _LARGEST_SCALE:
         return None
     return float(scale.item()), int(zero_point.item()) + (_SIGN if zero_point.dtype == np.int8 else 0)

@@ -17,6 +17,8 @@ _LEAST_PRODUCTS = 4 << 20
 _LEAST_TILES = 16
 """Fewer tiles of 4x4 do not pay for reading the transformed kernel: 512 channels to 512 on 7x7 pixels (4 tiles) took
 3.5 ms instead of 2.1, 256 to 256 on 14x14 (16 tiles) 3.0 instead of 3.3."""
+_MOST_CHANNEL_PAIRS = 1 << 20
+"""The transformed kernel takes 36 floats a pair of channels, and twice that while it is made."""
 _MOST_SHALLOW_CHANNELS = 4
 _MOST_PADDING = 4
 
@@ -121,7 +123,12 @@ def convolution_nodes(
         return []
     kernel = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
     made: list[Any] = []
-    if sides == [3, 3] and c_in % CHANNELS == 0 and _tiles(shape) >= _LEAST_TILES:
+    if (
+        sides == [3, 3]
+        and c_in % CHANNELS == 0
+        and c_in * c_out <= _MOST_CHANNEL_PAIRS
+        and _tiles(shape) >= _LEAST_TILES
+    ):
         kind, transformed, scale, channels_first = "WinogradConv", both_ways(kernel), 0.0, False
         read = around.channels_last.get(conv.input[0]) or _transposed(around, conv.input[0], made)
     elif sides == [5, 5] and c_in <= _MOST_SHALLOW_CHANNELS:
