@@ -12,14 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kewcore.runtime.lowering.native_convolutions import CHANNELS, Chain, chain_behind, least_products, scaled_input
+from kewcore.runtime.lowering.native_convolutions import (
+    CHANNELS,
+    Chain,
+    chain_behind,
+    scaled_input,
+    takes,
+    window_attributes,
+)
 from kewcore.runtime.lowering.neighbours import DOMAIN, Bytes, Neighbours, attributes
 from kewcore.runtime.registry import Array
 
-_MOST_PADDING = 4
 _SIGN = 128
 _LARGEST_SCALE = 1e30
-_PADS = ("pad_top", "pad_left", "pad_bottom", "pad_right")
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def byte_image_convolution(around: Neighbours, conv: Any) -> tuple[Sequence[Any]
         return (), []
     bias = around.constant(conv.input[2]) if len(conv.input) > 2 else np.zeros(len(weight), np.float32)
     shape = around.builder.static_shapes.get(conv.output[0])
-    if bias is None or shape is None or not _fits(settings, shape, weight, channel_scale, chain):
+    if bias is None or shape is None or not takes(settings, shape, weight, chain) or not _keep_order(channel_scale):
         return (), []
     sums = _Sums((conv,), weight, np.float32(scale) * channel_scale, bias, conv.output[0], None)
     image, input_scale = scaled_input(around, there.input[0]) or (there.input[0], 0.0)
@@ -166,7 +171,7 @@ def _finished(
     out = around.builder.fresh(f"{last}.channels_last")
     inputs = [given.tensor, *_channel_constants(around, node.name, packed, found.sums, given.zero_point)]
     pooled = (*found.shape[:2], *(size // chain.pool for size in found.shape[2:]))
-    settings = {**dict(zip(_PADS, found.pads, strict=True)), "pool": chain.pool, "slope": chain.slope}
+    settings = window_attributes(found.pads, chain)
     settings |= {"zero_point": given.zero_point, "image_scale": 1.0, "out_scale": 1.0, "out_zero_point": 0, **own}
     replaced = (*found.sums.replaced, *chain.replaced)
     if quantization is not None:
@@ -200,20 +205,16 @@ def _convolution(around: Neighbours, node: Any) -> _Convolution | None:
         return None
     settings, shape = attributes(node), around.builder.static_shapes.get(sums.result)
     c_in, *sides = sums.weight.shape[1:]
-    if shape is None or sides != [3, 3] or c_in % 4 or not _fits(settings, shape, sums.weight, sums.scale, chain):
+    if shape is None or sides != [3, 3] or c_in % 4 or not _keep_order(sums.scale):
+        return None
+    if not takes(settings, shape, sums.weight, chain):
         return None
     return _Convolution(sums, chain, tuple(settings["pads"]), shape)
 
 
-def _fits(settings: dict[str, Any], shape: tuple[int, ...], weight: Array, scale: Array, chain: Chain) -> bool:
-    """Whether a kernel takes a convolution; pools come before scales, which must keep the order of values."""
-    if not ((scale > 0) & (scale < _LARGEST_SCALE)).all():
-        return False
-    if settings["group"] != 1 or set(settings["strides"]) | set(settings["dilations"]) != {1}:
-        return False
-    if len(weight) % CHANNELS or max(settings["pads"]) > _MOST_PADDING or min(shape[2:]) < chain.pool:
-        return False
-    return bool(np.prod(shape) * weight[0].size >= least_products())
+def _keep_order(scale: Array) -> bool:
+    """Whether the largest sum is the largest value in every channel: pools come before scales."""
+    return bool(((scale > 0) & (scale < _LARGEST_SCALE)).all())
 
 
 def _product(around: Neighbours, node: Any) -> _Sums | None:

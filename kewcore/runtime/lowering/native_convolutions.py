@@ -1,5 +1,6 @@
 """Convolutions as `WinogradConv` and `ShallowConv`, with the max-pool, the rounding and the activation behind them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from kewcore.runtime.lowering.kernel_transforms import along_rows, both_ways
 from kewcore.runtime.lowering.neighbours import DOMAIN, Neighbours, attributes
 from kewcore.runtime.program import DataType
+from kewcore.runtime.registry import Array
 
 CHANNELS = 16
 """Channels of a kernel's result come in multiples of this."""
@@ -21,11 +23,6 @@ _MOST_CHANNEL_PAIRS = 1 << 20
 """The transformed kernel takes 36 floats a pair of channels, and twice that while it is made."""
 _MOST_SHALLOW_CHANNELS = 4
 _MOST_PADDING = 4
-
-
-def least_products() -> int:
-    """Returns the number of multiplications that a convolution must have."""
-    return _LEAST_PRODUCTS
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,36 @@ def _activation(around: Neighbours, tensor: str) -> tuple[tuple[Any, ...], float
     return ((relu,), 0.0) if relu is not None else ((), 1.0)
 
 
+def takes(settings: Mapping[str, Any], shape: Sequence[int], weight: Array, chain: Chain) -> bool:
+    """Whether a kernel of ours takes a convolution, by what all of them have in common, and it is large enough to pay.
+
+    Args:
+        settings: Attributes of ONNX's `Conv`.
+        shape: Of its sums, `[n, c_out, h, w]`.
+        weight: `[c_out, c_in, kH, kW]`.
+        chain: What is computed with it.
+    """
+    return (
+        settings["group"] == 1
+        and set(settings["strides"]) | set(settings["dilations"]) == {1}
+        and max(settings["pads"]) <= _MOST_PADDING
+        and len(weight) % CHANNELS == 0
+        and min(shape[2:]) >= chain.pool
+        and bool(np.prod(shape) * weight[0].size >= _LEAST_PRODUCTS)
+    )
+
+
+def window_attributes(pads: Sequence[int], chain: Chain) -> dict[str, Any]:
+    """Returns the attributes that the nodes of all convolutions of ours have.
+
+    Args:
+        pads: Rows above, columns on the left, rows below, columns on the right.
+        chain: What is computed with it.
+    """
+    sides = ("pad_top", "pad_left", "pad_bottom", "pad_right")
+    return {**dict(zip(sides, pads, strict=True)), "pool": chain.pool, "slope": chain.slope}
+
+
 def native_convolution(around: Neighbours, conv: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """Makes what stands in the place of a `Conv` and of nodes behind it.
 
@@ -115,11 +142,7 @@ def convolution_nodes(
 
     settings, shape = attributes(conv), around.builder.static_shapes.get(conv.output[0])
     c_out, c_in, *sides = weight.shape
-    if shape is None or settings["group"] != 1 or set(settings["strides"]) | set(settings["dilations"]) != {1}:
-        return []
-    if c_out % CHANNELS or max(settings["pads"]) > _MOST_PADDING or min(shape[2:]) < chain.pool:
-        return []
-    if int(np.prod(shape)) * c_in * int(np.prod(sides)) < _LEAST_PRODUCTS or not np.isfinite(weight).all():
+    if shape is None or not takes(settings, shape, weight, chain) or not np.isfinite(weight).all():
         return []
     kernel = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
     made: list[Any] = []
@@ -140,8 +163,8 @@ def convolution_nodes(
     inputs = [around.add_constant(array, f"{conv.name}.{what}") for what, array in constants.items()]
     result = chain.replaced[-1].output[0]
     out = around.builder.fresh(f"{result}.channels_last")
-    own = dict(zip(("pad_top", "pad_left", "pad_bottom", "pad_right"), settings["pads"], strict=True))
-    own |= {"pool": chain.pool, "channels_first": int(channels_first), "slope": chain.slope, "input_scale": scale}
+    own = window_attributes(settings["pads"], chain)
+    own |= {"channels_first": int(channels_first), "input_scale": scale}
     made.append(helper.make_node(kind, [read, *inputs], [out], name=f"{conv.name}.{kind}", domain=DOMAIN, **own))
     around.channels_last[result] = out
     around.shapes[result] = (*shape[:2], *(size // chain.pool for size in shape[2:]))

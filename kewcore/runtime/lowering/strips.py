@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kewcore.runtime.lowering.graph import GraphBuilder
+from kewcore.runtime.lowering.neighbours import attributes
 from kewcore.runtime.lowering.pruning import reads
 
 _LARGE_BYTES = 16 << 20
@@ -46,7 +47,7 @@ def _strips(graph: GraphBuilder, conv: Any, pool: Any) -> list[Any]:
     from onnx import helper
 
     shape = graph.static_shapes.get(conv.output[0])
-    settings, pooling = _attributes(conv), _attributes(pool)
+    settings, pooling = attributes(conv), attributes(pool)
     if shape is None or len(shape) != 4 or 4 * int(np.prod(shape)) < _LARGE_BYTES or not _separate(settings, pooling):
         return []
     rows, step = shape[2], pooling["strides"][0]
@@ -80,9 +81,3 @@ def _separate(settings: Mapping[str, Any], pooling: Mapping[str, Any]) -> bool:
 def _ranges(rows: int, count: int) -> list[tuple[int, int]]:
     bounds = np.linspace(0, rows, min(count, rows) + 1).round().astype(int).tolist()
     return list(pairwise(bounds))
-
-
-def _attributes(node: Any) -> dict[str, Any]:
-    from onnx import helper
-
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-NOT_BUILT = "not built: kewcore was installed without a C compiler"
+NOT_BUILT = "not built: no C compiler worked when kewcore was installed"
 NOT_CHOSEN = "none for this processor, or KEWCORE_KERNELS leaves them out"
 
 

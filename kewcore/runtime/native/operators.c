@@ -22,8 +22,6 @@
 #define LARGEST_DIMENSION ((int64_t)1 << 40)
 #define LARGEST_SCALE 1e30f
 
-static const char *const pad_names[] = {"pad_top", "pad_left", "pad_bottom", "pad_right"};
-
 static const ort_function *api;
 static const kernel_set *kernels;
 
@@ -103,23 +101,34 @@ static OrtStatus *float_attribute(const void *info, const char *name, float *out
   return ((OrtStatus * (*)(const void *, const char *, float *)) api[KERNEL_INFO_GET_ATTRIBUTE_FLOAT])(info, name, out);
 }
 
+/* Reads and checks what every convolution has: pads (top, left, bottom, right) and pool. */
+static OrtStatus *window_attributes(const void *info, int64_t pads[4], int64_t *pool) {
+  static const char *const names[] = {"pad_top", "pad_left", "pad_bottom", "pad_right"};
+  for (int i = 0; i < 4; ++i) {
+    TRY(integer_attribute(info, names[i], &pads[i]));
+    if (pads[i] < 0 || pads[i] > 4) return refusal(CODE_INVALID_ARGUMENT, "kewcore: padding of 0 to 4");
+  }
+  TRY(integer_attribute(info, "pool", pool));
+  if (*pool != 1 && *pool != 2 && *pool != 4) return refusal(CODE_INVALID_ARGUMENT, "kewcore: pools of 1, 2 or 4");
+  return 0;
+}
+
+/* Keeps a node's settings for as long as the node lives. */
+static OrtStatus *keep(const void *settings, size_t size, void **kernel) {
+  *kernel = malloc(size);
+  if (!*kernel) return refusal(CODE_FAIL, "kewcore: no memory for a kernel");
+  memcpy(*kernel, settings, size);
+  return 0;
+}
+
 static OrtStatus *create_conv(const CustomOp *op, const ort_function *unused, const void *info, void **kernel) {
   conv_settings read;
   (void)op, (void)unused;
-  for (int i = 0; i < 4; ++i) TRY(integer_attribute(info, pad_names[i], &read.pads[i]));
-  TRY(integer_attribute(info, "pool", &read.pool));
+  TRY(window_attributes(info, read.pads, &read.pool));
   TRY(integer_attribute(info, "channels_first", &read.channels_first));
   TRY(float_attribute(info, "slope", &read.slope));
   TRY(float_attribute(info, "input_scale", &read.input_scale));
-  for (int i = 0; i < 4; ++i)
-    if (read.pads[i] < 0 || read.pads[i] > 4) return refusal(CODE_INVALID_ARGUMENT, "kewcore: padding of 0 to 4");
-  if (read.pool != 1 && read.pool != 2 && read.pool != 4)
-    return refusal(CODE_INVALID_ARGUMENT, "kewcore: pools of 1, 2 or 4");
-  conv_settings *made = malloc(sizeof read);
-  if (!made) return refusal(CODE_FAIL, "kewcore: no memory for a kernel");
-  *made = read;
-  *kernel = made;
-  return 0;
+  return keep(&read, sizeof read, kernel);
 }
 
 /* Fills in a layer from the node's inputs: x, transformed [points * c_in * c_out], kernel [k, k, c_in, c_out] and bias
@@ -177,8 +186,7 @@ static OrtStatus *shallow(void *settings, void *context) {
 
 static OrtStatus *create_dense(const CustomOp *op, const ort_function *unused, const void *info, void **kernel) {
   (void)op, (void)unused, (void)info;
-  *kernel = malloc(1);
-  return *kernel ? 0 : refusal(CODE_FAIL, "kewcore: no memory for a kernel");
+  return keep("", 1, kernel);
 }
 
 static OrtStatus *dense(void *settings, void *context) {
@@ -209,8 +217,7 @@ static OrtStatus *create_byte_conv(const CustomOp *op, const ort_function *unuse
   byte_settings read;
   (void)op, (void)unused;
   if (!kernels->byte_conv) return refusal(CODE_FAIL, "kewcore: this processor has no products of bytes");
-  for (int i = 0; i < 4; ++i) TRY(integer_attribute(info, pad_names[i], &read.pads[i]));
-  TRY(integer_attribute(info, "pool", &read.pool));
+  TRY(window_attributes(info, read.pads, &read.pool));
   TRY(integer_attribute(info, "kernel", &read.k));
   TRY(integer_attribute(info, "zero_point", &read.zero_point));
   TRY(integer_attribute(info, "out_zero_point", &read.out_zero_point));
@@ -218,19 +225,11 @@ static OrtStatus *create_byte_conv(const CustomOp *op, const ort_function *unuse
   TRY(float_attribute(info, "input_scale", &read.input_scale));
   TRY(float_attribute(info, "image_scale", &read.image_scale));
   TRY(float_attribute(info, "out_scale", &read.out_scale));
-  for (int i = 0; i < 4; ++i)
-    if (read.pads[i] < 0 || read.pads[i] > 4) return refusal(CODE_INVALID_ARGUMENT, "kewcore: padding of 0 to 4");
-  if (read.pool != 1 && read.pool != 2 && read.pool != 4)
-    return refusal(CODE_INVALID_ARGUMENT, "kewcore: pools of 1, 2 or 4");
   if (read.zero_point < 0 || read.zero_point > 255 || read.out_zero_point < 0 || read.out_zero_point > 255)
     return refusal(CODE_INVALID_ARGUMENT, "kewcore: zero points of 0 to 255");
   if (!is_scale(read.image_scale) || !is_scale(read.out_scale))
     return refusal(CODE_INVALID_ARGUMENT, "kewcore: scales above 0");
-  byte_settings *made = malloc(sizeof read);
-  if (!made) return refusal(CODE_FAIL, "kewcore: no memory for a kernel");
-  *made = read;
-  *kernel = made;
-  return 0;
+  return keep(&read, sizeof read, kernel);
 }
 
 /* Reads weight, scale [c_out], bias [c_out] and offset [c_out], inputs 1 to 4. */
