@@ -118,7 +118,7 @@ def _print_summary(evaluations: "tuple[Evaluation, ...]", title: str) -> None:
 def _print_classes(one: "Evaluation") -> None:
     from kewcore.cli.output import print_table
 
-    columns = ["class", "images", "precision", "recall", "F1", "ROC-AUC", *(f"→ {n}" for n in one.metrics.class_names)]
+    columns = ["class", "images", "precision", "recall", "F1", "ROC-AUC", *(f"→\n{n}" for n in one.metrics.class_names)]
     rows = [
         [
             entry.name,

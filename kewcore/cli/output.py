@@ -30,7 +30,7 @@ def print_table(
 
     Args:
         title: Line above the table; empty for none.
-        columns: Headings.
+        columns: Headings, of several lines where they are wider than what stands below them.
         rows: Cells as text, one sequence a row.
         left: How many of the first columns, or which columns, are words, aligned to the left; the others, figures, are
             aligned to the right.
@@ -61,6 +61,7 @@ def print_table(
 
 
 def _stacked(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    columns = [column.replace("\n", " ") for column in columns]
     width = max(map(len, columns[1:]))
     blocks = [
         [row[0], *(f"  {name:<{width}}  {cell}" for name, cell in zip(columns[1:], row[1:], strict=True) if cell)]

@@ -47,6 +47,15 @@ def test_words_stand_left_and_figures_right_wherever_their_columns_are(capsys: p
     assert first.index("7") == second.index("12") + 1
 
 
+def test_a_heading_of_two_lines_is_one_where_rows_are_stacked(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ("class", "images", "→\nplant_tag", "→\nleaf")
+    assert "  → plant_tag  7\n  → leaf       1" in on_a_terminal(
+        capsys, "", columns, [("a_long_name" * 9, "8", "7", "1")]
+    )
+    heading = on_a_terminal(capsys, "", columns, [("plant_tag", "8", "7", "1")]).splitlines()[2]
+    assert heading.split() == ["class", "images", "plant_tag", "leaf"]
+
+
 def test_words_too_wide_for_the_terminal_are_stacked_and_not_torn(capsys: pytest.CaptureFixture[str]) -> None:
     assert on_a_terminal(capsys, "[Bench]", COLUMNS, ROWS) == (
         "[Bench]\n\n"
